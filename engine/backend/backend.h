@@ -1,0 +1,213 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/result.h"
+#include "files/file_tensor.h"
+#include "tensor/tensor.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace engine {
+
+// Device memory that gives itself back. Move-only; must not outlive its backend.
+class Buffer {
+public:
+    struct Block {
+        virtual ~Block() = default;
+        std::byte *data = nullptr;
+        std::size_t bytes = 0;
+    };
+    Buffer() = default;
+    explicit Buffer(std::unique_ptr<Block> block) : m_block(std::move(block)) {}
+    std::byte *data() const { return m_block ? m_block->data : nullptr; }
+    std::size_t bytes() const { return m_block ? m_block->bytes : 0; }
+    Tensor view(Shape shape, DType dtype = DType::F32, std::size_t byteOffset = 0) const
+    {
+        Tensor t{data() + byteOffset, dtype, shape, 0};
+        t.rowStride = t.columns();
+        return t;
+    }
+
+private:
+    std::unique_ptr<Block> m_block;
+};
+
+// A weight on the device, in whatever layout the backend likes. shape is [out, in] or [experts, out, in]
+// or [n] for vectors. Immutable after upload.
+class Weight {
+public:
+    virtual ~Weight() = default;
+    Shape shape;
+    DType dtype = DType::F32; // as stored on the device
+    std::size_t bytes = 0;
+};
+using WeightPtr = std::unique_ptr<Weight>;
+
+enum class Activation { None = 1, Silu, GeluTanh, GeluErf };
+
+// output[r, :] (+)= activation(input[r, :] * weight^T + bias)
+struct LinearArgs {
+    Tensor input;                   // [rows, in] F32
+    const Weight *weight = nullptr; // [out, in], any dtype
+    const Weight *bias = nullptr;   // [out] or none
+    Tensor output;                  // [rows, out] F32
+    Activation activation = Activation::None;
+    bool accumulate = false;        // add to output (activation must be None)
+};
+// One small matrix per head: output[r, h, :] = weight[h] * input[r, h, :]
+struct HeadLinearArgs {
+    Tensor input;                   // [rows, heads, in] F32, row stride of the flattened [rows, heads] allowed
+    const Weight *weight = nullptr; // [heads, out, in]
+    Tensor output;                  // [rows, heads, out] F32
+    std::int64_t inputHeadStride = 0, outputHeadStride = 0; // elements between heads; 0: packed
+    std::int64_t inputRowStride = 0, outputRowStride = 0;   // elements between rows; 0: packed
+};
+struct RmsNormArgs {
+    Tensor input;                   // [rows, columns] F32; rowStride may exceed columns
+    const Weight *weight = nullptr; // [columns]
+    Tensor output;                  // [rows, columns]; may be the input
+    float epsilon = 1e-6F;
+};
+struct LayerNormArgs {
+    Tensor input;                   // [rows, columns]
+    const Weight *weight = nullptr, *bias = nullptr; // [columns]
+    Tensor output;
+    float epsilon = 1e-6F;
+};
+struct EmbedArgs {
+    const Weight *table = nullptr;  // [vocabulary, hidden]
+    std::span<const std::int32_t> ids;
+    Tensor output;                  // [ids, hidden] F32
+};
+// Rotates x[r, h, offset .. offset + 2*pairs) in place by the angles of position[r].
+struct RopeArgs {
+    Tensor x;                       // [rows, heads, dim] F32
+    std::int64_t rowStride = 0;     // elements between rows (0: heads * dim)
+    int offset = 0;                 // first rotated element in a head
+    std::span<const float> inverseFrequencies; // [pairs]
+    float magnitude = 1.0F;         // multiplies cos and sin
+    bool interleaved = false;
+    std::span<const std::int32_t> positions;   // [rows]
+};
+// Paged cache of one layer. Token t of a sequence lies in block blocks[t / blockTokens], slot t % blockTokens.
+// Heads: row = [kvHeads * keyDim] in keys, [kvHeads * valueDim] in values.
+// Latent: row = [kvLoraRank + ropeHeadDim] in keys only; values are the first valueDim of each key row.
+struct KvLayer {
+    std::byte *keys = nullptr, *values = nullptr; // [blocks, blockTokens, row]
+    DType dtype = DType::F32;                     // F32, BF16 or F16
+    int kvHeads = 1, keyDim = 0, valueDim = 0;
+    bool valuesInKeys = false;
+    int blockTokens = 0;
+};
+struct KvSequence {
+    int firstRow = 0, rowCount = 0;        // rows of this step that belong to the sequence, consecutive positions
+    int firstPosition = 0;                 // position of the first row
+    std::span<const std::int32_t> blocks;  // block table, covers firstPosition + rowCount tokens
+};
+struct StoreKvArgs {
+    Tensor keys;   // [rows, kvHeads * keyDim] F32
+    Tensor values; // [rows, kvHeads * valueDim] F32; unused when valuesInKeys
+    KvLayer layer;
+    std::span<const KvSequence> sequences;
+};
+// Causal attention over the paged cache, for prompt and decode rows alike.
+struct AttentionArgs {
+    Tensor query;  // [rows, heads, keyDim] F32
+    Tensor output; // [rows, heads, valueDim] F32
+    int heads = 0;
+    float scale = 1.0F;
+    int window = 0; // sliding window in tokens, 0: off
+    KvLayer layer;
+    std::span<const KvSequence> sequences;
+    // When set: mean over heads of the probabilities is ADDED to observed[row of observeRows index][position].
+    std::span<const std::int32_t> observeRows;
+    float *observed = nullptr;      // host [observeRows, observeStride]
+    std::int64_t observeStride = 0;
+};
+// Bidirectional attention inside each picture tile.
+struct DenseAttentionArgs {
+    Tensor query, key, value, output; // [batch * tokens, heads * headDim] F32, rowStride allowed
+    int batch = 0, tokens = 0, heads = 0, headDim = 0;
+    float scale = 1.0F;
+};
+// Routing (architectures.md 2.6): scores -> expert ids and weights, in float32.
+struct RouteArgs {
+    Tensor logits;                  // [rows, experts] F32
+    const Weight *bias = nullptr;   // [experts] F32, Biased only
+    int experts = 0, perToken = 0, groups = 1, groupsPerToken = 1;
+    int method = 1;                 // RoutingMethod
+    int score = 1;                  // RoutingScore
+    bool normalise = false;
+    float scale = 1.0F;
+    std::span<const std::int32_t> stopExperts; // never chosen
+    bool automatic = false;         // drop experts of a token below a share of the best one
+    std::int32_t *ids = nullptr;    // host or device [rows, perToken], -1: none
+    float *weights = nullptr;       // [rows, perToken]
+};
+// output[r] += sum_k weights[r,k] * down[e](silu(gate[e](x)) * up[e](x)), e = ids[r,k]
+struct MoeArgs {
+    Tensor input;  // [rows, hidden]
+    Tensor output; // [rows, hidden]
+    const Weight *gate = nullptr, *up = nullptr, *down = nullptr; // [experts, inter, hidden] / [experts, hidden, inter]
+    const std::int32_t *ids = nullptr; // [rows, perToken], -1: skip
+    const float *weights = nullptr;
+    int perToken = 0;
+};
+
+struct UploadOptions {
+    std::string_view requantize;   // "", "q8_0", "q4_0": for linear weights whose rows are a multiple of 32
+    bool transposed = false;       // store the transpose (2-D only)
+};
+
+// Coarse operations; a model is written once against this. One engine thread calls it. Operations queue and never
+// fail alone: the step reports. Activations are F32 tensors in the backend's memory.
+class Backend {
+public:
+    virtual ~Backend() = default;
+    virtual std::string_view id() const = 0; // "cpu", "cuda:0"
+    virtual bool hostMemory() const = 0;     // tensors can be read by the CPU directly
+
+    virtual Result<Buffer> allocate(std::size_t bytes) = 0; // 64-byte aligned, contents undefined
+    virtual Result<WeightPtr> upload(const FileTensor &tensor, const UploadOptions &options) = 0;
+    // Experts of one layer as one weight [experts, out, in]; all of one dtype and shape.
+    virtual Result<WeightPtr> uploadExperts(std::span<const FileTensor *const> experts, const UploadOptions &options) = 0;
+    // A weight computed at load: float32 values, row-major; kept as F32 (or BF16 where the backend prefers and `exact` is false).
+    virtual Result<WeightPtr> uploadValues(std::span<const float> values, const Shape &shape) = 0;
+    // Dequantised float32 values of a file tensor, on the host.
+    virtual Result<std::vector<float>> dequantize(const FileTensor &tensor) = 0;
+
+    virtual void linear(const LinearArgs &args) = 0;
+    virtual void headLinear(const HeadLinearArgs &args) = 0;
+    virtual void rmsNorm(const RmsNormArgs &args) = 0;
+    virtual void layerNorm(const LayerNormArgs &args) = 0;
+    virtual void embed(const EmbedArgs &args) = 0;
+    virtual void rope(const RopeArgs &args) = 0;
+    virtual void storeKv(const StoreKvArgs &args) = 0;
+    virtual void attention(const AttentionArgs &args) = 0;
+    virtual void denseAttention(const DenseAttentionArgs &args) = 0;
+    virtual void route(const RouteArgs &args) = 0;
+    virtual void moe(const MoeArgs &args) = 0;
+    virtual void siluMultiply(Tensor gate, Tensor up, Tensor output) = 0; // output = silu(gate) * up; may alias
+    virtual void add(Tensor accumulator, Tensor addend) = 0;              // accumulator += addend, same shape
+    virtual void copyRows(Tensor destination, Tensor source) = 0;         // [rows, columns], strides may differ
+    virtual void toDevice(Tensor destination, const void *host, std::size_t bytes) = 0;
+    virtual void toHost(void *host, Tensor source) = 0;                   // waits for what was queued before
+    virtual Status finishStep() = 0;
+};
+
+struct CpuBackendOptions {
+    int threads = 0;            // 0: allowed CPUs
+    bool exact = false;         // float32 throughout: no int8 activations, no bf16 products
+    std::string_view isa = {};  // force "reference", "avx2", "avx512"; empty: best (or DIPTYCH_ISA)
+};
+Result<std::unique_ptr<Backend>> makeCpuBackend(const CpuBackendOptions &options);
+// Loads libdiptych-cuda.so; an error says in one sentence why it cannot run.
+Result<std::unique_ptr<Backend>> makeCudaBackend(int device, bool exact);
+
+} // namespace engine

@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tensor/tensor.h"
+
+#include <span>
+#include <string>
+
+namespace engine {
+
+// One tensor as it lies in a memory-mapped file. The bytes live as long as the ModelFiles they came from and
+// may be unaligned. Shapes are [out, in] as in Hugging Face files, whatever the file format.
+struct FileTensor {
+    std::string name; // canonical Hugging Face name, also for GGUF
+    DType dtype = DType::F32;
+    Shape shape;
+    std::span<const std::byte> bytes;
+
+    // FP8 block scales (architectures.md 2.8): value = fp8 * scale[row / scaleBlockRows, column / scaleBlockColumns].
+    std::span<const std::byte> scales; // F32 or F8E8M0, [ceil(rows/blockRows), ceil(columns/blockColumns)]; empty: none
+    DType scaleType = DType::F32;
+    int scaleBlockRows = 128;
+    int scaleBlockColumns = 128;
+};
+
+} // namespace engine

@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace engine {
+
+using ModelId = std::uint64_t; // of one loaded model in one Runtime; 0 is none
+
+enum class Precision { Native = 1, Exact }; // Exact: float32 throughout
+
+// How to load one model. Two loads of the same files with other options are two models.
+struct LoadOptions {
+    std::string path;            // folder (Hugging Face layout) or .gguf file
+    std::string name;            // what people see; empty: taken from the path
+    std::string device = "cpu";  // "cpu", "cuda", "cuda:N"
+    int threads = 0;             // cpu worker threads, 0: as many as allowed
+    int contextTokens = 0;       // 0: what the model allows, within memory
+    int attentionWindow = 0;     // sliding window in tokens, 0: off
+    Precision precision = Precision::Native;
+    std::string requantize;      // "": weights as they lie in the file; "q8_0", "q4_0": linear weights re-quantised at load
+};
+
+struct TensorSummary {
+    std::string name;
+    std::string type; // "BF16", "F8_E4M3", "Q4_K" ...
+    std::vector<std::int64_t> shape;
+    std::uint64_t bytes = 0;
+};
+
+// What a set of model files holds. Made without loading weights.
+struct ModelInfo {
+    std::string name;
+    std::string path;
+    std::string architecture;  // registry id: "llama", "qwen2", "deepseek_v2", "deepseek_v3", "deepseek_vl_v2" ...
+    std::string format;        // "safetensors" or "gguf"
+    std::string precision;     // dominant weight type, as people name it: "FP8", "BF16", "Q4_K"
+    std::string chatFormat;    // "deepseek-v3", "deepseek-r1", "deepseek-vl2", "chatml", "llama3", "plain" ...
+    std::uint64_t parameters = 0;
+    std::uint64_t activeParameters = 0;     // per token, MoE models use a part
+    std::uint64_t fileBytes = 0;
+    std::uint64_t weightBytes = 0;          // in memory after load
+    std::uint64_t kvBytesPerToken = 0;
+    int contextTokens = 0;     // largest the model allows
+    int layers = 0;
+    int hiddenSize = 0;
+    int vocabularySize = 0;
+    int routedExperts = 0;     // 0: dense
+    int expertsPerToken = 0;
+    bool readsPictures = false;
+    bool thinks = false;       // its chat format has a thinking part
+    std::vector<TensorSummary> tensors; // only from inspect
+    std::vector<std::string> warnings;
+};
+
+} // namespace engine

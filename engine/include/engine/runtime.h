@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/device.h"
+#include "engine/events.h"
+#include "engine/model_info.h"
+#include "engine/request.h"
+#include "engine/result.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace engine {
+
+// Called from the engine thread when something waits that was not waiting before (empty to non-empty).
+// Must return at once; typically it posts one event to the reader's own thread.
+using Wake = std::function<void()>;
+
+// One running answer. Methods are for one reader thread. Dropping it cancels it and silences its wake:
+// after the destructor returns the wake is never called again.
+class Generation {
+public:
+    virtual ~Generation() = default;
+    virtual void cancel() = 0;                                // answers within 100 ms with Finished{Cancelled}
+    virtual std::vector<GenerationEvent> takeEvents() = 0;    // never blocks; empty when nothing new
+};
+
+struct LoadProgress {
+    std::uint64_t doneBytes = 0;
+    std::uint64_t totalBytes = 0;
+};
+
+// One model being loaded. Dropping it before it is done cancels the load.
+class ModelLoad {
+public:
+    virtual ~ModelLoad() = default;
+    virtual void cancel() = 0;
+    virtual LoadProgress progress() const = 0;
+    virtual std::optional<Result<ModelId>> takeResult() = 0;  // set once; nothing while it runs
+};
+
+struct MemoryUse {
+    std::uint64_t weightBytes = 0;
+    std::uint64_t kvBytes = 0;     // reserved for context
+    std::uint64_t kvUsedBytes = 0; // of it, holding live tokens
+};
+
+struct LoadedModel {
+    ModelId id = 0;
+    ModelInfo info;
+    LoadOptions options;
+    MemoryUse memory;
+    int contextTokens = 0; // as loaded
+    int running = 0;       // generations in progress or waiting
+};
+
+struct BenchOptions {
+    ModelId model = 0;
+    int promptTokens = 512;
+    int generateTokens = 64;
+    int depthTokens = 0;
+    int batch = 1;
+    std::shared_ptr<const Image> image; // when set: picture to first token instead of random prompt ids
+};
+struct BenchResult {
+    double promptTokensPerSecond = 0, generateTokensPerSecond = 0; // all sequences together
+    double firstTokenMs = 0;
+    double readBytesPerToken = 0; // weights a generated token must read
+};
+
+// The public door of the engine. Thread-safe; nothing here waits for a model except where said.
+class Runtime {
+public:
+    static std::unique_ptr<Runtime> create();
+    virtual ~Runtime() = default; // cancels all, joins the engine threads
+
+    virtual std::vector<DeviceInfo> devices() const = 0;
+    virtual std::unique_ptr<ModelLoad> load(const LoadOptions &options, Wake wake) = 0;
+    virtual void unload(ModelId model) = 0; // running answers end with Cancelled
+    virtual std::vector<LoadedModel> models() const = 0;
+    virtual std::unique_ptr<Generation> start(GenerationRequest request, Wake wake) = 0;
+
+    // These wait for their result; for the command line and worker threads.
+    virtual Result<std::vector<float>> score(ModelId model, const std::vector<std::int32_t> &tokens,
+        const std::vector<std::shared_ptr<const Image>> &images) = 0;         // logits [tokens, vocabulary]
+    virtual Result<BenchResult> bench(const BenchOptions &options) = 0;
+    virtual Result<std::vector<std::int32_t>> tokenize(ModelId model, const std::string &text, bool asChat) = 0;
+    virtual Result<std::string> detokenize(ModelId model, const std::vector<std::int32_t> &ids) = 0;
+};
+
+// Reads headers and config only. `listTensors` fills ModelInfo::tensors.
+Result<ModelInfo> inspectModel(const std::string &path, bool listTensors = false);
+
+} // namespace engine

@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "backend/backend.h"
+#include "engine/events.h"
+#include "engine/model_info.h"
+#include "engine/request.h"
+#include "engine/result.h"
+#include "files/model_files.h"
+#include "vision/image_preprocessor.h"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace engine {
+
+// How the cache of a model is laid out: one KvLayer per layer with these dimensions.
+struct KvShape {
+    int layers = 0;
+    int kvHeads = 1, keyDim = 0, valueDim = 0; // per layer
+    bool valuesInKeys = false;
+};
+
+// Rows of picture embeddings that replace token embeddings.
+struct EmbeddingSplice {
+    int firstRow = 0;        // in the batch
+    Tensor embeddings;       // [n, hidden] F32 in the backend's memory
+};
+
+struct RowObservation {
+    RoutingRecord routing;                            // when asked
+    std::vector<float> attention;                     // mean over layers and heads, per context position; when asked
+};
+
+// One step: rows of several sequences together.
+struct Batch {
+    std::span<const std::int32_t> ids;       // [rows]
+    std::span<const std::int32_t> positions; // [rows]
+    std::span<const KvSequence> sequences;   // cover all rows
+    std::span<const EmbeddingSplice> splices;
+    std::span<const KvLayer> cache;          // [layers]
+    std::span<const std::int32_t> logitRows; // rows that want logits
+    float *logits = nullptr;                 // host [logitRows, vocabulary]
+    // Observations of these rows, which must be rows of `logitRows` order; empty: none.
+    std::span<const std::int32_t> observeRows;
+    bool observeRouting = false, observeAttention = false;
+    std::vector<RowObservation> *observations = nullptr; // resized to observeRows
+    ExpertOptions experts;                   // the same for the whole batch; sequences with others go in another step
+};
+
+// A text model. Engine thread only. forward writes the cache rows of its tokens and the logits asked for.
+class LanguageModel {
+public:
+    virtual ~LanguageModel() = default;
+    virtual const TextConfig &config() const = 0;
+    virtual KvShape kvShape() const = 0;
+    virtual Status forward(const Batch &batch) = 0;
+};
+
+// A picture tower with projector and token layout: embeddings in prompt order, as many rows as ImagePlan::tokenCount.
+class VisionEncoder {
+public:
+    virtual ~VisionEncoder() = default;
+    virtual const ImagePreprocessor &preprocessor() const = 0;
+    virtual Result<Buffer> encode(const ImageTiles &tiles, std::stop_token stop,
+        const std::function<void(int done, int total)> &progress) = 0; // [tokenCount, hidden] F32
+};
+
+struct ModelBundle {
+    std::unique_ptr<LanguageModel> text;
+    std::unique_ptr<VisionEncoder> vision; // none: text only
+    std::uint64_t weightBytes = 0;
+    double activeBytesPerToken = 0;        // weights read for one generated token
+};
+
+struct LoadContext {
+    std::shared_ptr<const ModelFiles> files;
+    Backend *backend = nullptr;
+    LoadOptions options;
+    std::stop_token stop;
+    std::atomic<std::uint64_t> *doneBytes = nullptr; // progress, may be null
+};
+
+struct Architecture {
+    std::string_view id;
+    Result<ModelBundle> (*load)(const LoadContext &context);
+};
+const Architecture *findArchitecture(std::string_view id); // nullptr: unknown
+Result<ModelBundle> loadModel(const LoadContext &context);
+
+// Parameter totals from config alone, for inspect and memory plans (architectures.md 1.2, 1.3).
+struct ParameterCount {
+    std::uint64_t total = 0, active = 0, vision = 0;
+};
+ParameterCount countParameters(const ModelConfig &config);
+
+} // namespace engine

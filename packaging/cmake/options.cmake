@@ -1,0 +1,21 @@
+# SPDX-FileCopyrightText: 2026 The Diptych authors
+# SPDX-License-Identifier: Apache-2.0
+# One INTERFACE target carries warnings and sanitizers; everything of ours links it PRIVATE.
+add_library(diptych_options INTERFACE)
+target_compile_options(diptych_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wundef>)
+if(DIPTYCH_WERROR)
+    target_compile_options(diptych_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+if(DIPTYCH_SANITIZE)
+    target_compile_options(diptych_options INTERFACE
+        $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${DIPTYCH_SANITIZE} -fno-omit-frame-pointer>)
+    target_link_options(diptych_options INTERFACE -fsanitize=${DIPTYCH_SANITIZE})
+endif()
+
+# ccache makes a second build of the same sources nearly free; it is optional.
+find_program(DIPTYCH_CCACHE ccache)
+if(DIPTYCH_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${DIPTYCH_CCACHE})
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${DIPTYCH_CCACHE})
+endif()
