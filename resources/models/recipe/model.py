@@ -1,0 +1,438 @@
+# SPDX-FileCopyrightText: 2026 The Diptych authors
+# SPDX-License-Identifier: Apache-2.0
+"""mini-vl in plain PyTorch: the mathematics of DeepSeek-VL2 at miniature dimensions.
+
+A SigLIP-style tower, the `downsample_mlp_gelu` projector, VL2's tile layout (global view first) and a DeepSeek-V2/V3
+text stack: multi-head latent attention with interleaved rotary pairs, a dense first layer, then routed and shared
+experts under sigmoid `noaux_tc` gating. The experts are kept fused while training and are written one by one.
+"""
+import json
+import math
+import os
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+TILE = 224
+CANDIDATES = [[224, 224], [448, 224], [224, 448], [672, 224], [224, 672], [448, 448], [896, 224], [224, 896]]
+
+
+def make_config(vocab_size, bos=0, eos=1):
+    quant = {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}
+    return {
+        "architectures": ["DeepseekVLV2ForCausalLM"],
+        "model_type": "deepseek_vl_v2",
+        "candidate_resolutions": CANDIDATES,
+        "global_view_pos": "head",
+        "tile_tag": "2D",
+        "torch_dtype": "bfloat16",
+        "bos_token_id": bos,
+        "eos_token_id": eos,
+        "vision_config": {
+            "model_type": "vision", "model_name": "siglip_mini_patch14_224", "image_size": TILE, "patch_size": 14,
+            "width": 192, "layers": 6, "heads": 6, "mlp_ratio": 4.0, "class_token": False, "global_pool": "map",
+            "ignore_head": True, "num_classes": 0, "weight_init": "skip", "deterministic": True},
+        "projector_config": {
+            "model_type": "mlp_projector", "projector_type": "downsample_mlp_gelu", "input_dim": 192, "n_embed": 256,
+            "depth": 2, "mlp_ratio": 1, "downsample_ratio": 2, "token_pooling": False},
+        "language_config": {
+            "architectures": ["DeepseekV2ForCausalLM"], "model_type": "deepseek_v2", "torch_dtype": "bfloat16",
+            "vocab_size": vocab_size, "hidden_size": 256, "intermediate_size": 768, "moe_intermediate_size": 64,
+            "num_hidden_layers": 6, "num_attention_heads": 8, "num_key_value_heads": 8, "use_mla": True,
+            "q_lora_rank": None, "kv_lora_rank": 64, "qk_nope_head_dim": 32, "qk_rope_head_dim": 32,
+            "v_head_dim": 32, "n_routed_experts": 8, "n_shared_experts": 1, "num_experts_per_tok": 2,
+            "first_k_dense_replace": 1, "moe_layer_freq": 1, "n_group": 1, "topk_group": 1,
+            "topk_method": "noaux_tc", "scoring_func": "sigmoid", "norm_topk_prob": True,
+            "routed_scaling_factor": 2.0, "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+            "rope_scaling": None, "max_position_embeddings": 4096, "attention_bias": False,
+            "tie_word_embeddings": False, "bos_token_id": bos, "eos_token_id": eos, "lm_head": True, "rm_head": False,
+            "quantization_config": quant},
+        "quantization_config": quant,
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------- FP8 blocks
+def fp8_quantise(w):
+    """[..., out, in] -> (float8_e4m3fn, float32 scales per 128x128 block). Scales are powers of two, so that the
+    dequantised weight is exact in bf16 whichever way a reader multiplies."""
+    *lead, o, i = w.shape
+    po, pi = -o % 128, -i % 128
+    wp = F.pad(w.float(), (0, pi, 0, po))
+    ob, ib = (o + po) // 128, (i + pi) // 128
+    blocks = wp.reshape(*lead, ob, 128, ib, 128)
+    amax = blocks.abs().amax(dim=(-3, -1)).clamp_min(1e-12)
+    scale = torch.exp2(torch.ceil(torch.log2(amax / 448.0)))
+    q = (blocks / scale[..., :, None, :, None]).clamp(-448, 448).to(torch.float8_e4m3fn)
+    q = q.reshape(*lead, o + po, i + pi)[..., :o, :i]
+    return q, scale
+
+
+def fp8_dequantise(q, scale):
+    o, i = q.shape[-2:]
+    s = scale.repeat_interleave(128, -2)[..., :o, :].repeat_interleave(128, -1)[..., :i]
+    return q.float() * s
+
+
+def fake_fp8(w):
+    with torch.no_grad():
+        d = fp8_dequantise(*fp8_quantise(w.detach())) - w.detach().float()
+    return w + d.to(w.dtype)
+
+
+class Linear(nn.Linear):
+    """A linear layer that lands in FP8 in the file; `fake` rounds it while training, with straight-through gradients."""
+    fake = False
+
+    def forward(self, x):
+        w = fake_fp8(self.weight) if Linear.fake else self.weight
+        return F.linear(x, w, self.bias)
+
+
+# -------------------------------------------------------------------------------------------------------------- vision
+class VisionAttention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv = Linear(width, 3 * width)
+        self.proj = Linear(width, width)
+
+    def forward(self, x):
+        b, n, c = x.shape
+        q, k, v = self.qkv(x).view(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        y = F.scaled_dot_product_attention(q, k, v)
+        return self.proj(y.transpose(1, 2).reshape(b, n, c))
+
+
+class VisionMlp(nn.Module):
+    def __init__(self, width, hidden):
+        super().__init__()
+        self.fc1 = Linear(width, hidden)
+        self.fc2 = Linear(hidden, width)
+
+    def forward(self, x):
+        return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
+
+
+class VisionBlock(nn.Module):
+    def __init__(self, width, heads, mlp_ratio):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attn = VisionAttention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = VisionMlp(width, int(width * mlp_ratio))
+
+    def forward(self, x):
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class Vision(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        w, p = c["width"], c["patch_size"]
+        n = (c["image_size"] // p) ** 2
+        self.patch_embed = nn.Module()
+        self.patch_embed.proj = nn.Conv2d(3, w, p, stride=p)
+        self.pos_embed = nn.Parameter(torch.randn(1, n, w) * 0.02)
+        self.blocks = nn.ModuleList(VisionBlock(w, c["heads"], c["mlp_ratio"]) for _ in range(c["layers"]))
+        self.norm = nn.LayerNorm(w, eps=1e-6)
+        self.patch = p
+
+    def forward(self, tiles):
+        """tiles [N, 3, S, S] in -1..1 -> [N, patches, width]"""
+        n, ch, s, _ = tiles.shape
+        p = self.patch
+        g = s // p
+        x = tiles[:, :, :g * p, :g * p].reshape(n, ch, g, p, g, p).permute(0, 2, 4, 1, 3, 5).reshape(n, g * g, -1)
+        proj = self.patch_embed.proj
+        x = F.linear(x, proj.weight.flatten(1), proj.bias) + self.pos_embed
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+
+class Projector(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        r, d = c["downsample_ratio"], c["n_embed"]
+        self.ratio = r
+        self.layers = nn.Sequential(nn.Linear(c["input_dim"] * r * r, d * c["mlp_ratio"]), nn.GELU(),
+                                    nn.Linear(d * c["mlp_ratio"], d))
+
+    def forward(self, x):
+        n, t, c = x.shape
+        g = int(math.isqrt(t))
+        x = x.view(n, g, g, c)
+        pad = -g % self.ratio
+        if pad:
+            x = F.pad(x, (0, 0, 0, pad, 0, pad))
+        h = (g + pad) // self.ratio
+        x = x.view(n, h, self.ratio, h, self.ratio, c).permute(0, 1, 3, 5, 2, 4).reshape(n, h * h, -1)
+        return self.layers(x)
+
+
+# ---------------------------------------------------------------------------------------------------------------- text
+class RMSNorm(nn.Module):
+    def __init__(self, dim, eps=1e-6):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.eps = eps
+
+    def forward(self, x):
+        return F.rms_norm(x, (x.shape[-1],), self.weight.to(x.dtype), self.eps)
+
+
+def rope_table(positions, dim, theta):
+    inv = theta ** (-torch.arange(0, dim, 2, device=positions.device, dtype=torch.float32) / dim)
+    angle = positions.float()[:, None] * inv
+    return angle.cos(), angle.sin()
+
+
+def rope_interleaved(x, cos, sin):
+    """x [B, heads, T, dim]; the pairs are (2i, 2i+1)"""
+    a, b = x[..., 0::2], x[..., 1::2]
+    c, s = cos.to(x.dtype), sin.to(x.dtype)
+    return torch.stack((a * c - b * s, a * s + b * c), -1).flatten(-2)
+
+
+class Attention(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        h = c["hidden_size"]
+        self.nh, self.dn, self.dr = c["num_attention_heads"], c["qk_nope_head_dim"], c["qk_rope_head_dim"]
+        self.dv, self.dc = c["v_head_dim"], c["kv_lora_rank"]
+        self.q_proj = Linear(h, self.nh * (self.dn + self.dr), bias=False)
+        self.kv_a_proj_with_mqa = Linear(h, self.dc + self.dr, bias=False)
+        self.kv_a_layernorm = RMSNorm(self.dc)
+        self.kv_b_proj = Linear(self.dc, self.nh * (self.dn + self.dv), bias=False)
+        self.o_proj = Linear(self.nh * self.dv, h, bias=False)
+
+    def forward(self, x, cos, sin, prefix=None, mask=None):
+        """Without `prefix`: plain causal. With it: the first `prefix` positions are causal, the rest use `mask`."""
+        b, t, _ = x.shape
+        q = self.q_proj(x).view(b, t, self.nh, self.dn + self.dr).transpose(1, 2)
+        q_pe = rope_interleaved(q[..., self.dn:], cos, sin)
+        q = torch.cat((q[..., :self.dn], q_pe), -1)
+        kv = self.kv_a_proj_with_mqa(x)
+        k_pe = rope_interleaved(kv[..., self.dc:].unsqueeze(1), cos, sin)
+        kv = self.kv_b_proj(self.kv_a_layernorm(kv[..., :self.dc])).view(b, t, self.nh, self.dn + self.dv).transpose(1, 2)
+        k = torch.cat((kv[..., :self.dn], k_pe.expand(-1, self.nh, -1, -1)), -1)
+        v = kv[..., self.dn:]
+        scale = (self.dn + self.dr) ** -0.5
+        if prefix is None:
+            o = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)
+        else:
+            o1 = F.scaled_dot_product_attention(q[:, :, :prefix], k[:, :, :prefix], v[:, :, :prefix], is_causal=True,
+                                                scale=scale)
+            o2 = F.scaled_dot_product_attention(q[:, :, prefix:], k, v, attn_mask=mask, scale=scale)
+            o = torch.cat((o1, o2), 2)
+        return self.o_proj(o.transpose(1, 2).reshape(b, t, self.nh * self.dv))
+
+
+class Mlp(nn.Module):
+    def __init__(self, hidden, inter):
+        super().__init__()
+        self.gate_proj = Linear(hidden, inter, bias=False)
+        self.up_proj = Linear(hidden, inter, bias=False)
+        self.down_proj = Linear(inter, hidden, bias=False)
+
+    def forward(self, x):
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Gate(nn.Module):
+    def __init__(self, experts, hidden):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(experts, hidden) * 0.02)
+        self.register_buffer("e_score_correction_bias", torch.zeros(experts))
+
+
+class Moe(nn.Module):
+    """All experts run as one wide MLP whose hidden units are scaled by their expert's routing weight: the same sums as
+    dispatching, and far fewer launches at this size."""
+
+    def __init__(self, c):
+        super().__init__()
+        h, mi = c["hidden_size"], c["moe_intermediate_size"]
+        self.e, self.k, self.scaling = c["n_routed_experts"], c["num_experts_per_tok"], c["routed_scaling_factor"]
+        self.gate = Gate(self.e, h)
+        self.w_gate = nn.Parameter(torch.empty(self.e, mi, h))
+        self.w_up = nn.Parameter(torch.empty(self.e, mi, h))
+        self.w_down = nn.Parameter(torch.empty(self.e, h, mi))
+        self.shared_experts = Mlp(h, mi * c["n_shared_experts"])
+        self.load = None
+
+    def forward(self, x):
+        with torch.autocast(x.device.type, enabled=False):
+            s = torch.sigmoid(F.linear(x.float(), self.gate.weight.float()))
+        choice = s.detach() + self.gate.e_score_correction_bias
+        idx = choice.topk(self.k, -1).indices
+        w = s.gather(-1, idx)
+        w = w / (w.sum(-1, keepdim=True) + 1e-20) * self.scaling
+        dense = torch.zeros_like(s).scatter(-1, idx, w)
+        if self.training:
+            with torch.no_grad():
+                self.load = (dense > 0).float().flatten(0, -2).mean(0)
+        wg, wu, wd = self.w_gate, self.w_up, self.w_down
+        if Linear.fake:
+            wg, wu, wd = fake_fp8(wg), fake_fp8(wu), fake_fp8(wd)
+        e, mi, h = wg.shape
+        a = F.silu(F.linear(x, wg.reshape(e * mi, h))) * F.linear(x, wu.reshape(e * mi, h))
+        a = a.unflatten(-1, (e, mi)) * dense.to(a.dtype).unsqueeze(-1)
+        y = F.linear(a.flatten(-2), wd.permute(1, 0, 2).reshape(h, e * mi))
+        return y + self.shared_experts(x)
+
+
+class Layer(nn.Module):
+    def __init__(self, c, index):
+        super().__init__()
+        self.input_layernorm = RMSNorm(c["hidden_size"], c["rms_norm_eps"])
+        self.self_attn = Attention(c)
+        self.post_attention_layernorm = RMSNorm(c["hidden_size"], c["rms_norm_eps"])
+        moe = c["n_routed_experts"] and index >= c["first_k_dense_replace"]
+        self.mlp = Moe(c) if moe else Mlp(c["hidden_size"], c["intermediate_size"])
+
+    def forward(self, x, cos, sin, prefix=None, mask=None):
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, prefix, mask)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Language(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.c = c
+        self.model = nn.Module()
+        self.model.embed_tokens = nn.Embedding(c["vocab_size"], c["hidden_size"])
+        self.model.layers = nn.ModuleList(Layer(c, i) for i in range(c["num_hidden_layers"]))
+        self.model.norm = RMSNorm(c["hidden_size"], c["rms_norm_eps"])
+        self.lm_head = nn.Linear(c["hidden_size"], c["vocab_size"], bias=False)
+
+    def forward(self, x, positions, prefix=None, mask=None, tap=None):
+        cos, sin = rope_table(positions, self.c["qk_rope_head_dim"], self.c["rope_theta"])
+        tapped = None
+        for i, layer in enumerate(self.model.layers):
+            x = layer(x, cos, sin, prefix, mask)
+            if tap is not None and i == tap:
+                tapped = x
+        return self.model.norm(x), tapped
+
+
+class MiniVL(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.vision = Vision(config["vision_config"])
+        self.projector = Projector(config["projector_config"])
+        d = config["projector_config"]["n_embed"]
+        self.image_newline = nn.Parameter(torch.randn(d) * 0.02)
+        self.view_seperator = nn.Parameter(torch.randn(d) * 0.02)
+        self.language = Language(config["language_config"])
+        self.reset()
+
+    @torch.no_grad()
+    def reset(self):
+        for name, p in self.named_parameters():
+            if p.dim() < 2 or "pos_embed" in name:
+                continue
+            fan_in = p[0].numel() if p.dim() != 3 else p.shape[-1]
+            std = 0.02 if ("embed_tokens" in name or "lm_head" in name or "gate.weight" in name) else fan_in ** -0.5
+            if name.endswith(("o_proj.weight", "down_proj.weight", "w_down", "attn.proj.weight", "fc2.weight")):
+                std *= 0.4
+            nn.init.trunc_normal_(p, std=std, a=-3 * std, b=3 * std)
+        for m in self.modules():
+            if isinstance(m, (nn.Linear, nn.Conv2d)) and m.bias is not None:
+                nn.init.zeros_(m.bias)
+
+    def assemble(self, features, tw, th):
+        """features [B, 1 + tw*th, 64, D] (global view first, tiles row by row) -> picture embeddings [B, n, D]"""
+        b, n, t, d = features.shape
+        h = int(math.isqrt(t))
+        nl = self.image_newline.to(features.dtype)
+        g = features[:, 0].view(b, h, h, d)
+        g = torch.cat((g, nl.expand(b, h, 1, d)), 2).flatten(1, 2)
+        loc = features[:, 1:].view(b, th, tw, h, h, d).permute(0, 1, 3, 2, 4, 5).reshape(b, th * h, tw * h, d)
+        loc = torch.cat((loc, nl.expand(b, th * h, 1, d)), 2).flatten(1, 2)
+        sep = self.view_seperator.to(features.dtype).expand(b, 1, d)
+        return torch.cat((g, sep, loc), 1)
+
+    def picture(self, tiles, tw, th):
+        """tiles [B, 1 + tw*th, 3, S, S] in -1..1"""
+        b, n = tiles.shape[:2]
+        f = self.projector(self.vision(tiles.flatten(0, 1)))
+        return self.assemble(f.view(b, n, f.shape[1], f.shape[2]), tw, th)
+
+    @torch.no_grad()
+    def logits(self, ids, image_token, pictures):
+        """Reference: one sequence. ids [T] with `image_token` repeated; pictures is a list of (tiles, tw, th)."""
+        x = self.language.model.embed_tokens(ids)[None]
+        if pictures:
+            emb = torch.cat([self.picture(t[None], tw, th)[0] for t, tw, th in pictures])
+            where = ids == image_token
+            assert int(where.sum()) == emb.shape[0]
+            x[0, where] = emb.to(x.dtype)
+        y, _ = self.language(x, torch.arange(ids.numel(), device=ids.device))
+        return self.language.lm_head(y)[0].float()
+
+
+# ----------------------------------------------------------------------------------------------------------- the files
+def _is_fp8(name):
+    if not name.endswith(".weight"):
+        return False
+    return any(name.endswith(s + ".weight") for s in (
+        "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2", "q_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj",
+        "gate_proj", "up_proj", "down_proj"))
+
+
+def export_tensors(model):
+    out = {}
+    flat = {}
+    for name, t in model.state_dict().items():
+        t = t.detach().float().cpu()
+        if ".mlp.w_" in name:
+            stem, which = name.rsplit(".w_", 1)
+            for e in range(t.shape[0]):
+                flat[f"{stem}.experts.{e}.{which}_proj.weight"] = t[e].contiguous()
+        else:
+            flat[name] = t
+    for name, t in flat.items():
+        if name.endswith("e_score_correction_bias"):
+            out[name] = t
+        elif _is_fp8(name):
+            q, s = fp8_quantise(t)
+            out[name] = q.contiguous()
+            out[name + "_scale_inv"] = s.contiguous()
+        else:
+            out[name] = t.to(torch.bfloat16).contiguous()
+    return out
+
+
+def save_model(model, folder):
+    from safetensors.torch import save_file
+    os.makedirs(folder, exist_ok=True)
+    save_file(export_tensors(model), os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
+    with open(os.path.join(folder, "config.json"), "w") as f:
+        json.dump(model.config, f, indent=2)
+        f.write("\n")
+
+
+def load_model(folder, dtype=torch.float32):
+    """Reads the files as the engine does: FP8 blocks times their scales, everything computed in `dtype`."""
+    from safetensors.torch import load_file
+    with open(os.path.join(folder, "config.json")) as f:
+        config = json.load(f)
+    raw = load_file(os.path.join(folder, "model.safetensors"))
+    state = {}
+    for name, t in raw.items():
+        if name.endswith("_scale_inv"):
+            continue
+        s = raw.get(name + "_scale_inv")
+        state[name] = fp8_dequantise(t, s) if s is not None else t.float()
+    model = MiniVL(config)
+    for name in list(model.state_dict()):
+        if ".mlp.w_" in name:
+            stem, which = name.rsplit(".w_", 1)
+            n = config["language_config"]["n_routed_experts"]
+            state[name] = torch.stack([state.pop(f"{stem}.experts.{e}.{which}_proj.weight") for e in range(n)])
+    model.load_state_dict(state)
+    return model.to(dtype).eval()
