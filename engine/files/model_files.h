@@ -22,8 +22,20 @@ struct ChatTemplateInfo {
 };
 
 // One model on disk, memory-mapped, validated: a Hugging Face folder (config.json, *.safetensors, tokenizer.json)
-// or a GGUF file. GGUF tensors appear under their Hugging Face names with Hugging Face shapes; Llama-type q/k
-// rows stay permuted and TextConfig::rope.interleaved says so. Immutable after open; any thread may read.
+// or a GGUF file (of several parts, too). Immutable after open; any thread may read.
+//
+// Names and shapes are those of Hugging Face, whatever the file:
+// - GGUF names are translated (architectures.md 10.2), dimensions turned round: shape is [out, in].
+// - Llama-type GGUF files keep q/k rows permuted and TextConfig::rope.interleaved says so.
+// - Experts of one layer stacked in one tensor (GGUF, transformers 5): `model.layers.N.mlp.experts.gate_proj.weight`
+//   and `.up_proj.weight` [experts, inter, hidden], `.down_proj.weight` [experts, hidden, inter]; or, fused,
+//   `.gate_up_proj.weight` [experts, 2 * inter, hidden], gate first. Otherwise one tensor an expert, under
+//   `mlp.experts.E.gate_proj.weight` and so on.
+// - MLA's second matrix has exactly one of two forms. Whole, as in Hugging Face files and GGUF files of before 2025-04:
+//   `self_attn.kv_b_proj.weight` [heads * (nope + value), kvLoraRank], rows per head: nope of the key, then the value.
+//   Or absorbed, as in newer GGUF files: `self_attn.k_b_proj.weight` [heads, kvLoraRank, nope] (the key part of each
+//   head, transposed) and `self_attn.v_b_proj.weight` [heads, value, kvLoraRank]. A file with both shows the whole one.
+// - FP8 block scales are inside their weights; `rotary_emb.inv_freq` and `rope_freqs` (see RopeConfig) do not appear.
 class ModelFiles {
 public:
     static Result<std::shared_ptr<const ModelFiles>> open(const std::filesystem::path &path);
@@ -42,6 +54,11 @@ public:
     Result<const FileTensor *> require(std::string_view name, const Shape &shape) const;
     // Drops file pages that have been copied.
     virtual void release(const FileTensor &tensor) const = 0;
+    // Fails when a file was cut or written since open, or lost pages. Reading such bytes never ends the process: lost
+    // ones read as zeros. So ask once after copying the weights, and now and then while weights are used in place.
+    virtual Status intact() const = 0;
+    // Sentences for people: guesses made for what older files leave out, files that were ignored.
+    virtual const std::vector<std::string> &warnings() const = 0;
 };
 
 } // namespace engine

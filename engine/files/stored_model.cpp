@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "files/stored_model.h"
+
+#include "files/printable.h"
+
+#include <algorithm>
+
+namespace engine {
+
+std::string shapeText(const Shape &shape)
+{
+    std::string text = "[";
+    for (int i = 0; i < shape.rank; ++i)
+        text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+    return text + "]";
+}
+
+const FileTensor *StoredModel::find(std::string_view name) const
+{
+    const auto found = std::lower_bound(m_tensors.begin(), m_tensors.end(), name,
+        [](const FileTensor &tensor, std::string_view wanted) { return tensor.name < wanted; });
+    return found == m_tensors.end() || found->name != name ? nullptr : &*found;
+}
+
+std::uint64_t StoredModel::fileBytes() const
+{
+    std::uint64_t bytes = 0;
+    for (const auto &file : m_files)
+        bytes += file->bytes().size();
+    return bytes;
+}
+
+void StoredModel::release(const FileTensor &tensor) const
+{
+    for (const auto &file : m_files) {
+        file->release(tensor.bytes); // does nothing for bytes of other files
+        if (!tensor.scales.empty())
+            file->release(tensor.scales);
+    }
+}
+
+Status StoredModel::intact() const
+{
+    for (const auto &file : m_files)
+        ENGINE_CHECK(file->intact());
+    return Done{};
+}
+
+Status StoredModel::finish()
+{
+    std::sort(m_tensors.begin(), m_tensors.end(),
+        [](const FileTensor &a, const FileTensor &b) { return a.name < b.name; });
+    const auto twice = std::adjacent_find(m_tensors.begin(), m_tensors.end(),
+        [](const FileTensor &a, const FileTensor &b) { return a.name == b.name; });
+    if (twice != m_tensors.end())
+        return Error(ErrorCode::BadFile, "The tensor " + inQuotes(twice->name) + " of " + displayName(m_path) + " stands in two places.");
+
+    TextConfig &text = m_config.text;
+    ENGINE_CHECK(require(text.tensorPrefix + "model.embed_tokens.weight", Shape{text.vocabulary, text.hidden}));
+    if (find(text.tensorPrefix + "lm_head.weight") != nullptr) {
+        text.tiedEmbeddings = false;
+    } else if (!text.tiedEmbeddings) {
+        return Error(ErrorCode::BadFile, displayName(m_path) + " has no tensor " + inQuotes(text.tensorPrefix + "lm_head.weight")
+                + ", and its configuration does not say that the embeddings stand in for it.");
+    }
+    if (text.mtpLayers > 0
+        && find(text.tensorPrefix + "model.layers." + std::to_string(text.layers) + ".eh_proj.weight") == nullptr)
+        text.mtpLayers = 0; // announced, and left out of these files
+    return intact();
+}
+
+} // namespace engine
