@@ -75,7 +75,7 @@ signals:
 private:
     class Worker;
     struct Shared;
-    void post(std::function<void(Worker &)> job);
+    void post(std::function<void(Worker &)> job, bool listed = true);
     template <typename T>
     void read(QObject *context, std::function<T(Worker &)> job, std::function<void(T)> then);
     RowId nextId();
