@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/request.h"
+#include "engine/result.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace engine {
+
+// A uniform number in [0, 1) that depends on nothing but the seed and the index of the token, so that the same
+// seed gives the same answer whatever else runs (counter-based: splitmix64's finaliser over both).
+[[nodiscard]] double uniformAt(std::uint64_t seed, std::uint64_t index);
+
+// Chooses the tokens of one answer. The order is that of transformers: repetition penalty, temperature, top-k,
+// top-p, min-p, then one draw. Ids at or over the tokenizer's size are rows of padding and are never chosen.
+// Not thread-safe; one per generation.
+class Sampler {
+public:
+    // BadRequest names the option that is out of range.
+    static Result<Sampler> create(const SamplingOptions &options, int tokenizerSize, std::span<const std::int32_t> prompt);
+
+    // `logits` is [vocabulary]; `index` counts generated tokens from 0. Greedy (temperature 0, or top-k 1) takes the
+    // lowest id among equals. A logit that is NaN or +Inf, or none that is finite: Internal, naming the token.
+    Result<std::int32_t> sample(std::span<const float> logits, int index);
+    void accept(std::int32_t id); // a token that is now part of the context
+
+private:
+    struct Candidate {
+        std::int32_t id = 0;
+        double logit = 0; // later its weight
+    };
+    Sampler(const SamplingOptions &options, int tokenizerSize) : m_options(options), m_size(tokenizerSize) {}
+    [[nodiscard]] double penalised(float logit, std::int32_t id) const;
+    void keepTopK();
+    void keepTopP();
+
+    SamplingOptions m_options;
+    int m_size = 0;
+    std::vector<bool> m_seen; // by id, when there is a repetition penalty
+    std::vector<Candidate> m_candidates;
+};
+
+struct IdProbability {
+    std::int32_t id = 0;
+    float probability = 0.0F;
+};
+struct TokenProbabilities {
+    float chosen = 0.0F;
+    std::vector<IdProbability> best; // most likely first, equals by id
+};
+// Softmax of the raw logits over the tokenizer's ids, before any sampling option.
+[[nodiscard]] TokenProbabilities tokenProbabilities(
+    std::span<const float> logits, int tokenizerSize, std::int32_t chosen, int alternatives);
+
+} // namespace engine
