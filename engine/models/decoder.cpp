@@ -1,0 +1,277 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "models/decoder.h"
+
+#include "models/feed_forward.h"
+
+#include <algorithm>
+
+namespace engine {
+namespace {
+
+// Logits of many rows are made in parts, so that scoring a long text does not need them all on the device.
+constexpr std::int64_t kLogitFloats = std::int64_t{8} << 20;
+
+struct Layer {
+    WeightPtr attentionNorm, feedForwardNorm;
+    std::unique_ptr<Block> attention, feedForward;
+};
+
+class Decoder final : public LanguageModel {
+public:
+    Decoder(const TextConfig &config, Backend &backend)
+        : m_config(config)
+        , m_backend(backend)
+    {
+    }
+
+    Status load(WeightLoader &loader, const LayerParts &parts);
+    const TextConfig &config() const override { return m_config; }
+    KvShape kvShape() const override;
+    Status forward(const Batch &batch) override;
+
+private:
+    Status checkBatch(const Batch &batch) const;
+    Status reserve(const Batch &batch);
+    void embed(const Batch &batch, Tensor hidden);
+    void writeLogits(const Batch &batch, Tensor hidden);
+    std::int64_t logitRowsAtOnce(std::size_t wanted) const;
+    const Weight &head() const { return m_head ? *m_head : *m_embeddings; }
+
+    TextConfig m_config;
+    Backend &m_backend;
+    WeightPtr m_embeddings, m_norm, m_head; // no m_head: tied
+    std::vector<Layer> m_layers;
+    Scratch m_stream, m_scratch, m_logits;
+    std::vector<float> m_observed;
+};
+
+Status Decoder::load(WeightLoader &loader, const LayerParts &parts)
+{
+    const std::string model = m_config.tensorPrefix + "model.";
+    const std::string headName = m_config.tensorPrefix + "lm_head.weight";
+    const bool hasHead = loader.has(headName) || !m_config.tiedEmbeddings;
+    ENGINE_TRY(m_embeddings,
+        loader.table(model + "embed_tokens.weight", m_config.vocabulary, m_config.hidden, !hasHead));
+    const auto settings = std::make_shared<AttentionSettings>();
+    settings->rope = makeRopeTable(m_config.rope,
+        m_config.attention == AttentionKind::Latent ? m_config.ropeHeadDim : m_config.headDim);
+    settings->window = std::max(loader.context().options.attentionWindow, 0);
+    for (int index = 0; index < m_config.layers; ++index) {
+        const std::string prefix = model + "layers." + std::to_string(index);
+        Layer layer;
+        ENGINE_TRY(layer.attentionNorm, loader.vector(prefix + ".input_layernorm.weight", m_config.hidden));
+        ENGINE_TRY(layer.attention, parts.attention(loader, prefix + ".self_attn", settings));
+        ENGINE_TRY(layer.feedForwardNorm,
+            loader.vector(prefix + ".post_attention_layernorm.weight", m_config.hidden));
+        ENGINE_TRY(layer.feedForward, parts.feedForward(loader, prefix + ".mlp", index));
+        m_layers.push_back(std::move(layer));
+    }
+    ENGINE_TRY(m_norm, loader.vector(model + "norm.weight", m_config.hidden));
+    if (hasHead) {
+        ENGINE_TRY(m_head, loader.linear(headName, m_config.vocabulary, m_config.hidden,
+            WeightLoader::Storage::Careful));
+    }
+    return Done{};
+}
+
+KvShape Decoder::kvShape() const
+{
+    if (m_config.attention == AttentionKind::Latent)
+        return {.layers = m_config.layers,
+            .kvHeads = 1,
+            .keyDim = m_config.kvLoraRank + m_config.ropeHeadDim,
+            .valueDim = m_config.kvLoraRank,
+            .valuesInKeys = true};
+    return {.layers = m_config.layers,
+        .kvHeads = m_config.kvHeads,
+        .keyDim = m_config.headDim,
+        .valueDim = m_config.headDim};
+}
+
+Status Decoder::checkBatch(const Batch &batch) const
+{
+    ENGINE_ASSERT(!batch.ids.empty() && batch.positions.size() == batch.ids.size());
+    ENGINE_ASSERT(batch.cache.size() == m_layers.size());
+    ENGINE_ASSERT(batch.logitRows.empty() || batch.logits != nullptr);
+    for (const std::int32_t id : batch.ids) {
+        if (id < 0 || id >= m_config.vocabulary)
+            return Error{ErrorCode::BadRequest, "Token id " + std::to_string(id) +
+                    " does not exist: this model has ids 0 to " + std::to_string(m_config.vocabulary - 1) + "."};
+    }
+    const std::vector<int> &stopped = batch.experts.stopExpertIds;
+    for (const int id : stopped) {
+        if (m_config.moe.routedExperts > 0 && (id < 0 || id >= m_config.moe.routedExperts))
+            return Error{ErrorCode::BadRequest, "Expert " + std::to_string(id) +
+                    " does not exist: this model has experts 0 to " +
+                    std::to_string(m_config.moe.routedExperts - 1) + "."};
+    }
+    if (m_config.moe.routedExperts > 0 && !stopped.empty()) {
+        std::vector<int> distinct = stopped;
+        std::sort(distinct.begin(), distinct.end());
+        distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+        if (distinct.size() >= static_cast<std::size_t>(m_config.moe.routedExperts))
+            return Error{ErrorCode::BadRequest, "All experts of this model are stopped; leave at least one."};
+    }
+    return Done{};
+}
+
+std::int64_t Decoder::logitRowsAtOnce(std::size_t wanted) const
+{
+    const std::int64_t fitting = std::max<std::int64_t>(1, kLogitFloats / m_config.vocabulary);
+    return std::min<std::int64_t>(static_cast<std::int64_t>(wanted), fitting);
+}
+
+Status Decoder::reserve(const Batch &batch)
+{
+    const auto rows = static_cast<std::int64_t>(batch.ids.size());
+    ENGINE_CHECK(m_stream.reserve(m_backend, 2 * Scratch::cost(rows, m_config.hidden)));
+    std::int64_t most = 0;
+    for (const Layer &layer : m_layers)
+        most = std::max({most, layer.attention->scratchFloats(rows), layer.feedForward->scratchFloats(rows)});
+    ENGINE_CHECK(m_scratch.reserve(m_backend, most));
+    if (!batch.logitRows.empty()) {
+        const std::int64_t logitRows = logitRowsAtOnce(batch.logitRows.size());
+        ENGINE_CHECK(m_logits.reserve(m_backend,
+            Scratch::cost(logitRows, m_config.hidden) + Scratch::cost(logitRows, m_config.vocabulary)));
+    }
+    return Done{};
+}
+
+void Decoder::embed(const Batch &batch, Tensor hidden)
+{
+    m_backend.embed({.table = m_embeddings.get(), .ids = batch.ids, .output = hidden});
+    for (const EmbeddingSplice &splice : batch.splices) {
+        const std::int64_t count = splice.embeddings.rows();
+        ENGINE_ASSERT(splice.firstRow >= 0 && splice.firstRow + count <= hidden.shape[0]);
+        m_backend.copyRows(rowsOf(hidden, splice.firstRow, count), splice.embeddings);
+    }
+}
+
+void Decoder::writeLogits(const Batch &batch, Tensor hidden)
+{
+    const std::span<const std::int32_t> wanted = batch.logitRows;
+    const std::int64_t vocabulary = m_config.vocabulary;
+    const std::int64_t atOnce = logitRowsAtOnce(wanted.size());
+    for (std::size_t first = 0; first < wanted.size(); first += static_cast<std::size_t>(atOnce)) {
+        const auto count = std::min<std::int64_t>(atOnce, static_cast<std::int64_t>(wanted.size() - first));
+        m_logits.clear();
+        const Tensor rows = m_logits.take(count, m_config.hidden);
+        const Tensor logits = m_logits.take(count, vocabulary);
+        for (std::int64_t i = 0; i < count;) { // neighbours are copied together
+            const std::int32_t row = wanted[first + static_cast<std::size_t>(i)];
+            std::int64_t run = 1;
+            while (i + run < count && wanted[first + static_cast<std::size_t>(i + run)] == row + run)
+                ++run;
+            m_backend.copyRows(rowsOf(rows, i, run), rowsOf(hidden, row, run));
+            i += run;
+        }
+        m_backend.rmsNorm({.input = rows, .weight = m_norm.get(), .output = rows, .epsilon = m_config.rmsEpsilon});
+        m_backend.linear({.input = rows, .weight = &head(), .output = logits});
+        m_backend.toHost(batch.logits + static_cast<std::int64_t>(first) * vocabulary, logits);
+    }
+}
+
+Status Decoder::forward(const Batch &batch)
+{
+    ENGINE_CHECK(checkBatch(batch));
+    ENGINE_CHECK(reserve(batch));
+    const auto rows = static_cast<std::int64_t>(batch.ids.size());
+    m_stream.clear();
+    const Tensor hidden = m_stream.take(rows, m_config.hidden);
+    const Tensor normed = m_stream.take(rows, m_config.hidden);
+
+    Step step{.backend = m_backend, .batch = batch, .scratch = m_scratch, .rows = static_cast<int>(rows)};
+    const std::size_t observedRows = batch.observations ? batch.observeRows.size() : 0;
+    if (batch.observations)
+        batch.observations->assign(observedRows, {});
+    if (batch.observeAttention && observedRows > 0) {
+        for (const KvSequence &sequence : batch.sequences)
+            step.observeStride = std::max<std::int64_t>(step.observeStride,
+                std::int64_t{sequence.firstPosition} + sequence.rowCount);
+        m_observed.assign(observedRows * static_cast<std::size_t>(step.observeStride), 0.0F);
+        step.observed = m_observed.data();
+    }
+
+    embed(batch, hidden);
+    for (const Layer &layer : m_layers) {
+        m_backend.rmsNorm({.input = hidden, .weight = layer.attentionNorm.get(), .output = normed,
+            .epsilon = m_config.rmsEpsilon});
+        m_scratch.clear();
+        layer.attention->forward(step, normed, hidden);
+        m_backend.rmsNorm({.input = hidden, .weight = layer.feedForwardNorm.get(), .output = normed,
+            .epsilon = m_config.rmsEpsilon});
+        m_scratch.clear();
+        layer.feedForward->forward(step, normed, hidden);
+        ++step.layer;
+    }
+    if (!batch.logitRows.empty())
+        writeLogits(batch, hidden);
+    ENGINE_CHECK(m_backend.finishStep());
+
+    for (std::size_t i = 0; step.observed && i < observedRows; ++i) {
+        const std::int32_t row = batch.observeRows[i];
+        const auto context = static_cast<std::size_t>(batch.positions[static_cast<std::size_t>(row)]) + 1;
+        const float *sums = m_observed.data() + i * static_cast<std::size_t>(step.observeStride);
+        std::vector<float> &mean = (*batch.observations)[i].attention;
+        mean.assign(sums, sums + context);
+        for (float &share : mean)
+            share /= static_cast<float>(m_config.layers);
+    }
+    return Done{};
+}
+
+} // namespace
+
+Result<std::unique_ptr<Block>> loadFeedForwardOfLayer(WeightLoader &loader, const std::string &prefix, int layer)
+{
+    const TextConfig &config = loader.config().text;
+    if (isMoeLayer(config.moe, layer))
+        return loadMoeFeedForward(loader, prefix);
+    return loadDenseFeedForward(loader, prefix, config.intermediate);
+}
+
+Status checkTextConfig(const TextConfig &config, const std::string &file)
+{
+    const auto wrong = [&](const std::string &what) {
+        return Error{ErrorCode::BadFile, "The configuration of " + file + " cannot be right: " + what + "."};
+    };
+    if (config.layers < 1 || config.hidden < 1 || config.vocabulary < 1 || config.heads < 1)
+        return wrong("layers, hidden size, vocabulary and heads must be positive");
+    if (config.attention == AttentionKind::Heads) {
+        if (config.kvHeads < 1 || config.heads % config.kvHeads != 0)
+            return wrong(std::to_string(config.heads) + " heads cannot share " + std::to_string(config.kvHeads) +
+                         " key-value heads");
+        if (config.headDim < 2 || config.headDim % 2 != 0)
+            return wrong("the head size " + std::to_string(config.headDim) + " is not a positive even number");
+    } else if (config.kvLoraRank < 1 || config.nopeHeadDim < 1 || config.valueHeadDim < 1 ||
+               config.ropeHeadDim < 2 || config.ropeHeadDim % 2 != 0 || config.queryLoraRank < 0) {
+        return wrong("the ranks and head sizes of its latent attention do not fit together");
+    }
+    const MoeConfig &moe = config.moe;
+    if (moe.routedExperts < 0 || moe.sharedExperts < 0)
+        return wrong("a number of experts is negative");
+    if (moe.routedExperts > 0) {
+        if (moe.expertsPerToken < 1 || moe.expertsPerToken > moe.routedExperts || moe.expertIntermediate < 1)
+            return wrong(std::to_string(moe.expertsPerToken) + " of " + std::to_string(moe.routedExperts) +
+                         " experts with an inner size of " + std::to_string(moe.expertIntermediate));
+        if (moe.groups < 1 || moe.routedExperts % moe.groups != 0 || moe.groupsPerToken < 1 ||
+            moe.groupsPerToken > moe.groups)
+            return wrong("its expert groups do not fit the number of experts");
+    }
+    const bool hasDense = moe.routedExperts == 0 || moe.firstMoeLayer > 0 || moe.layerFrequency > 1;
+    if (hasDense && config.intermediate < 1)
+        return wrong("the inner size of its dense layers is missing");
+    return Done{};
+}
+
+Result<std::unique_ptr<LanguageModel>> loadDecoder(WeightLoader &loader, const LayerParts &parts)
+{
+    const TextConfig &config = loader.config().text;
+    ENGINE_CHECK(checkTextConfig(config, loader.context().files->path().string()));
+    auto decoder = std::make_unique<Decoder>(config, *loader.context().backend);
+    ENGINE_CHECK(decoder->load(loader, parts));
+    return std::unique_ptr<LanguageModel>(std::move(decoder));
+}
+
+} // namespace engine

@@ -1,0 +1,186 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "models/attention.h"
+
+#include <cmath>
+#include <vector>
+
+namespace engine {
+namespace {
+
+// The norms inside MLA keep their class default, whatever rms_norm_eps says.
+constexpr float kLatentNormEpsilon = 1e-6F;
+
+class LatentAttention final : public Block {
+public:
+    LatentAttention(const TextConfig &config, std::shared_ptr<const AttentionSettings> settings)
+        : m_heads(config.heads)
+        , m_queryRank(config.queryLoraRank)
+        , m_latent(config.kvLoraRank)
+        , m_nope(config.nopeHeadDim)
+        , m_rope(config.ropeHeadDim)
+        , m_value(config.valueHeadDim)
+        , m_interleaved(config.rope.interleaved)
+        , m_settings(std::move(settings))
+    {
+    }
+
+    Status load(WeightLoader &loader, const std::string &prefix)
+    {
+        const TextConfig &config = loader.config().text;
+        std::vector<WeightLoader::Rows> parts{
+            {.name = prefix + (m_queryRank > 0 ? ".q_a_proj.weight" : ".q_proj.weight"), .out = firstWidth()},
+            {.name = prefix + ".kv_a_proj_with_mqa.weight", .out = keyWidth()}};
+        ENGINE_TRY(m_queryAndLatent, loader.joined(parts, config.hidden));
+        if (m_queryRank > 0) {
+            ENGINE_TRY(m_queryNorm, loader.vector(prefix + ".q_a_layernorm.weight", m_queryRank));
+            ENGINE_TRY(m_queryUp, loader.linear(prefix + ".q_b_proj.weight", queryWidth(), m_queryRank));
+        }
+        ENGINE_TRY(m_latentNorm, loader.vector(prefix + ".kv_a_layernorm.weight", m_latent));
+        ENGINE_CHECK(loadHeadMatrices(loader, prefix));
+        ENGINE_TRY(m_output,
+            loader.linear(prefix + ".o_proj.weight", config.hidden, std::int64_t{m_heads} * m_value));
+        return Done{};
+    }
+
+    std::int64_t scratchFloats(std::int64_t rows) const override
+    {
+        return Scratch::cost(rows, m_queryAndLatent.outputs()) + Scratch::cost(rows, queryWidth()) +
+               Scratch::cost(rows, std::int64_t{m_heads} * keyWidth()) +
+               Scratch::cost(rows, std::int64_t{m_heads} * m_latent) +
+               Scratch::cost(rows, std::int64_t{m_heads} * m_value);
+    }
+
+    void forward(Step &step, Tensor input, Tensor residual) const override
+    {
+        Backend &backend = step.backend;
+        const std::int64_t rows = step.rows;
+        const Tensor joined = step.scratch.take(rows, m_queryAndLatent.outputs());
+        const Tensor projected = step.scratch.take(rows, queryWidth());
+        const Tensor query = step.scratch.take(rows, std::int64_t{m_heads} * keyWidth());
+        const Tensor context = step.scratch.take(rows, std::int64_t{m_heads} * m_latent);
+        const Tensor result = step.scratch.take(rows, std::int64_t{m_heads} * m_value);
+
+        m_queryAndLatent.forward(backend, input, joined);
+        const Tensor first = columnsOf(joined, 0, firstWidth());
+        const Tensor latentRow = columnsOf(joined, firstWidth(), keyWidth());
+        if (m_queryRank > 0) {
+            backend.rmsNorm({.input = first, .weight = m_queryNorm.get(), .output = first,
+                .epsilon = kLatentNormEpsilon});
+            backend.linear({.input = first, .weight = m_queryUp.get(), .output = projected});
+        } else {
+            backend.copyRows(projected, first);
+        }
+        const Tensor latent = columnsOf(latentRow, 0, m_latent);
+        backend.rmsNorm({.input = latent, .weight = m_latentNorm.get(), .output = latent,
+            .epsilon = kLatentNormEpsilon});
+
+        // query = [W_UK^T q_nope | rope(q_pe)] in each head, against the row [latent | rope(k_pe)].
+        backend.headLinear({.input = asHeads(projected, m_nope, m_nope + m_rope),
+            .weight = m_keyUp.get(),
+            .output = asHeads(query, m_latent, keyWidth()),
+            .inputHeadStride = m_nope + m_rope,
+            .outputHeadStride = keyWidth(),
+            .inputRowStride = queryWidth(),
+            .outputRowStride = std::int64_t{m_heads} * keyWidth()});
+        backend.copyRows(allHeads(query, m_latent, m_rope, keyWidth()),
+            allHeads(projected, m_nope, m_rope, m_nope + m_rope));
+        rotate(step, query, m_heads, query.rowStride);
+        rotate(step, latentRow, 1, latentRow.rowStride);
+
+        const KvLayer &cache = step.batch.cache[static_cast<std::size_t>(step.layer)];
+        backend.storeKv({.keys = latentRow, .values = {}, .layer = cache, .sequences = step.batch.sequences});
+        backend.attention({.query = asHeads(query, keyWidth(), keyWidth()),
+            .output = asHeads(context, m_latent, m_latent),
+            .heads = m_heads,
+            .scale = m_settings->rope.scaleFactor / std::sqrt(static_cast<float>(m_nope + m_rope)),
+            .window = m_settings->window,
+            .layer = cache,
+            .sequences = step.batch.sequences,
+            .observeRows = step.observed ? step.batch.observeRows : std::span<const std::int32_t>(),
+            .observed = step.observed,
+            .observeStride = step.observeStride});
+        backend.headLinear({.input = asHeads(context, m_latent, m_latent),
+            .weight = m_valueUp.get(),
+            .output = asHeads(result, m_value, m_value),
+            .inputHeadStride = m_latent,
+            .outputHeadStride = m_value,
+            .inputRowStride = context.rowStride,
+            .outputRowStride = result.rowStride});
+        backend.linear({.input = result, .weight = m_output.get(), .output = residual, .accumulate = true});
+    }
+
+private:
+    // kv_b holds [nope key rows | value rows] per head. The key half is transposed so that it acts on the query.
+    Status loadHeadMatrices(WeightLoader &loader, const std::string &prefix)
+    {
+        const std::int64_t perHead = m_nope + m_value;
+        ENGINE_TRY(const std::vector<float> both,
+            loader.values(prefix + ".kv_b_proj.weight", {m_heads * perHead, m_latent}));
+        std::vector<float> keyUp(static_cast<std::size_t>(m_heads * m_latent * m_nope));
+        std::vector<float> valueUp(static_cast<std::size_t>(m_heads * m_value * m_latent));
+        for (std::int64_t head = 0; head < m_heads; ++head) {
+            const float *keyRows = both.data() + head * perHead * m_latent;
+            const float *valueRows = keyRows + m_nope * m_latent;
+            float *transposed = keyUp.data() + head * m_latent * m_nope;
+            for (std::int64_t row = 0; row < m_nope; ++row)
+                for (std::int64_t column = 0; column < m_latent; ++column)
+                    transposed[column * m_nope + row] = keyRows[row * m_latent + column];
+            std::copy_n(valueRows, m_value * m_latent, valueUp.data() + head * m_value * m_latent);
+        }
+        ENGINE_TRY(m_keyUp, loader.computed(keyUp, {m_heads, m_latent, m_nope}));
+        ENGINE_TRY(m_valueUp, loader.computed(valueUp, {m_heads, m_value, m_latent}));
+        return Done{};
+    }
+
+    std::int64_t keyWidth() const { return m_latent + m_rope; }
+    std::int64_t queryWidth() const { return m_heads * (m_nope + m_rope); }
+    std::int64_t firstWidth() const { return m_queryRank > 0 ? m_queryRank : queryWidth(); }
+
+    // The first `width` elements of every head of a packed matrix.
+    Tensor asHeads(Tensor packed, std::int64_t width, std::int64_t headStride) const
+    {
+        packed.shape = {packed.shape[0], m_heads, width};
+        packed.rowStride = headStride;
+        return packed;
+    }
+    // Columns [first, first + width) of every head, one row a head.
+    Tensor allHeads(Tensor packed, std::int64_t first, std::int64_t width, std::int64_t headStride) const
+    {
+        packed.data += static_cast<std::size_t>(first) * sizeof(float);
+        packed.shape = {packed.shape[0] * m_heads, width};
+        packed.rowStride = headStride;
+        return packed;
+    }
+    void rotate(const Step &step, Tensor x, std::int64_t heads, std::int64_t rowStride) const
+    {
+        x.shape = {x.shape[0], heads, keyWidth()};
+        x.rowStride = keyWidth();
+        step.backend.rope({.x = x,
+            .rowStride = rowStride,
+            .offset = static_cast<int>(m_latent),
+            .inverseFrequencies = m_settings->rope.inverseFrequencies,
+            .magnitude = m_settings->rope.magnitude,
+            .interleaved = m_interleaved,
+            .positions = step.batch.positions});
+    }
+
+    int m_heads;
+    std::int64_t m_queryRank, m_latent, m_nope, m_rope, m_value;
+    bool m_interleaved;
+    std::shared_ptr<const AttentionSettings> m_settings;
+    JoinedLinear m_queryAndLatent;
+    WeightPtr m_queryNorm, m_queryUp, m_latentNorm, m_keyUp, m_valueUp, m_output;
+};
+
+} // namespace
+
+Result<std::unique_ptr<Block>> loadLatentAttention(WeightLoader &loader, const std::string &prefix,
+    std::shared_ptr<const AttentionSettings> settings)
+{
+    auto block = std::make_unique<LatentAttention>(loader.config().text, std::move(settings));
+    ENGINE_CHECK(block->load(loader, prefix));
+    return std::unique_ptr<Block>(std::move(block));
+}
+
+} // namespace engine

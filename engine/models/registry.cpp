@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "models/architectures.h"
+
+#include <array>
+
+namespace engine {
+namespace {
+
+// Every architecture Diptych runs, by the id that files/ gives it (model_type in most checkpoints).
+constexpr std::array<Architecture, 7> kArchitectures{{
+    {"llama", loadLlama},
+    {"qwen2", loadQwen2},
+    {"qwen3", loadQwen2},
+    {"deepseek", loadDeepSeek},
+    {"deepseek_v2", loadDeepSeek},
+    {"deepseek_v3", loadDeepSeek},
+    {"deepseek_vl_v2", loadDeepSeekVl2},
+}};
+
+} // namespace
+
+const Architecture *findArchitecture(std::string_view id)
+{
+    for (const Architecture &architecture : kArchitectures)
+        if (architecture.id == id)
+            return &architecture;
+    return nullptr;
+}
+
+Result<ModelBundle> loadModel(const LoadContext &context)
+{
+    const ModelConfig &config = context.files->config();
+    const Architecture *architecture = findArchitecture(config.text.architecture);
+    if (!architecture) {
+        std::string known;
+        for (const Architecture &entry : kArchitectures)
+            known += (known.empty() ? "" : ", ") + std::string(entry.id);
+        return Error{ErrorCode::Unsupported, "Diptych cannot run the architecture \"" + config.text.architecture +
+                "\" of " + context.files->path().string() + "; it runs " + known + "."};
+    }
+    return architecture->load(context);
+}
+
+Result<ModelBundle> loadTextBundle(WeightLoader &loader, const LayerParts &parts)
+{
+    ModelBundle bundle;
+    ENGINE_TRY(bundle.text, loadDecoder(loader, parts));
+    bundle.weightBytes = loader.weightBytes();
+    bundle.activeBytesPerToken = loader.activeBytes();
+    return bundle;
+}
+
+} // namespace engine

@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "models/model.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace engine {
+
+// Linear layers that read the same input, computed side by side into one row: [part 0 | part 1 | ...].
+// Neighbours of one number format become one weight, so that a step runs fewer operations.
+class JoinedLinear {
+public:
+    void forward(Backend &backend, Tensor input, Tensor output) const;
+    std::int64_t outputs() const { return m_outputs; }
+
+private:
+    friend class WeightLoader;
+    struct Part {
+        WeightPtr weight, bias; // bias may be none
+        std::int64_t firstColumn = 0;
+    };
+    std::vector<Part> m_parts;
+    std::int64_t m_outputs = 0;
+};
+
+// Moves the tensors of one model to its backend: checks names and shapes, joins what belongs together, counts
+// bytes and stops when asked. Every error names the tensor, what was wanted and the file.
+class WeightLoader {
+public:
+    explicit WeightLoader(const LoadContext &context) : m_context(context) {}
+
+    const LoadContext &context() const { return m_context; }
+    const ModelConfig &config() const { return m_context.files->config(); }
+    bool has(std::string_view name) const { return m_context.files->find(name) != nullptr; }
+
+    // How a weight may be stored: as the file has it, re-quantised as the load options ask, or at most at 8 bits.
+    enum class Storage { AsFile = 1, Requantised, Careful };
+
+    Result<WeightPtr> linear(const std::string &name, std::int64_t out, std::int64_t in,
+        Storage storage = Storage::Requantised);
+    struct Rows {
+        std::string name;      // of the weight
+        std::int64_t out = 0;
+        std::string bias = {}; // empty: none
+    };
+    Result<JoinedLinear> joined(std::span<const Rows> parts, std::int64_t in);
+    Result<WeightPtr> vector(const std::string &name, std::int64_t size);
+    // As float32 on the device whatever the file has (routers).
+    Result<WeightPtr> float32(const std::string &name, const Shape &shape);
+    // Token embeddings; `alsoHead`: they are read in whole for every token.
+    Result<WeightPtr> table(const std::string &name, std::int64_t rows, std::int64_t columns, bool alsoHead);
+    struct Experts {
+        WeightPtr gate, up, down;
+    };
+    // `prefix` is "...mlp.experts"; each expert its own tensors, or all in one as newer transformers saves them.
+    Result<Experts> experts(const std::string &prefix, int count, std::int64_t inter, std::int64_t hidden,
+        double activeShare);
+    // Float32 values on the host, in the shape of the file.
+    Result<std::vector<float>> values(const std::string &name, const Shape &shape);
+    Result<WeightPtr> computed(std::span<const float> values, const Shape &shape);
+
+    std::uint64_t weightBytes() const { return m_weightBytes; }
+    double activeBytes() const { return m_activeBytes; }
+
+private:
+    Result<const FileTensor *> begin(const std::string &name, const Shape &shape) const;
+    void end(const FileTensor &tensor);
+    UploadOptions options(Storage storage) const;
+    Result<WeightPtr> uploadFloat32(std::span<const float> numbers, const Shape &shape);
+    WeightPtr counted(WeightPtr weight, double activeShare = 1.0);
+    Result<WeightPtr> joinRows(std::span<const FileTensor *const> tensors, std::int64_t in);
+    Result<WeightPtr> expertSet(const std::string &prefix, const std::string &projection, int count,
+        std::int64_t out, std::int64_t in, double activeShare);
+
+    const LoadContext &m_context;
+    std::uint64_t m_weightBytes = 0;
+    double m_activeBytes = 0;
+};
+
+// The rows [first, first + count) of a tensor seen as a matrix: a view, nothing is copied. Rows of FP8 blocks
+// must start at a block's edge.
+FileTensor sliceRows(const FileTensor &tensor, std::int64_t first, std::int64_t count);
+
+} // namespace engine

@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "vision/bicubic_resize.h"
+
+#include "base/assert.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace engine {
+namespace {
+
+// Two bits for the overshoot of the cubic and eight for the pixel leave 22 of 32.
+constexpr int kPrecisionBits = 32 - 8 - 2;
+constexpr int kChannels = 3;
+
+// Four 32-bit lanes: red, green, blue and one that is not used.
+using Lanes = std::int32_t __attribute__((vector_size(16)));
+using Bytes4 = std::uint8_t __attribute__((vector_size(4)));
+
+double cubic(double x)
+{
+    constexpr double a = -0.5;
+    x = std::abs(x);
+    if (x < 1.0)
+        return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
+    if (x < 2.0)
+        return (((x - 5) * x + 8) * x - 4) * a;
+    return 0.0;
+}
+
+// Which input samples make one output sample, and with what weights.
+struct Filter {
+    struct Window {
+        int first = 0, count = 0;
+    };
+    std::vector<Window> windows;       // [outputs]
+    std::vector<std::int32_t> weights; // [outputs, taps]
+    int taps = 0;
+};
+
+Filter makeFilter(int inputs, int outputs)
+{
+    const double scale = static_cast<double>(inputs) / outputs;
+    const double filterScale = std::max(scale, 1.0);
+    const double support = 2.0 * filterScale;
+    const double inverseScale = 1.0 / filterScale;
+    Filter filter;
+    filter.taps = static_cast<int>(std::ceil(support)) * 2 + 1;
+    filter.windows.resize(static_cast<std::size_t>(outputs));
+    filter.weights.assign(static_cast<std::size_t>(outputs) * static_cast<std::size_t>(filter.taps), 0);
+    std::vector<double> exact(static_cast<std::size_t>(filter.taps));
+    for (int output = 0; output < outputs; ++output) {
+        const double center = (output + 0.5) * scale;
+        const int first = std::max(static_cast<int>(center - support + 0.5), 0);
+        const int count = std::min(static_cast<int>(center + support + 0.5), inputs) - first;
+        double sum = 0.0;
+        for (int tap = 0; tap < count; ++tap) {
+            exact[static_cast<std::size_t>(tap)] = cubic((tap + first - center + 0.5) * inverseScale);
+            sum += exact[static_cast<std::size_t>(tap)];
+        }
+        std::int32_t *weights = filter.weights.data() + static_cast<std::ptrdiff_t>(output) * filter.taps;
+        for (int tap = 0; tap < count; ++tap) {
+            double weight = exact[static_cast<std::size_t>(tap)];
+            if (sum != 0.0)
+                weight /= sum;
+            weights[tap] = static_cast<std::int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kPrecisionBits));
+        }
+        filter.windows[static_cast<std::size_t>(output)] = {first, count};
+    }
+    return filter;
+}
+
+std::uint8_t toByte(std::int32_t sum)
+{
+    return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
+}
+
+// One row: [inputs, 3] -> [outputs, 3]. `source` must be readable one byte past its last pixel.
+void resizeRow(const Filter &filter, const std::uint8_t *source, std::uint8_t *target)
+{
+    constexpr std::int32_t half = 1 << (kPrecisionBits - 1);
+    for (std::size_t output = 0; output < filter.windows.size(); ++output) {
+        const Filter::Window window = filter.windows[output];
+        const std::int32_t *weights = filter.weights.data() + output * static_cast<std::size_t>(filter.taps);
+        const std::uint8_t *pixel = source + static_cast<std::ptrdiff_t>(window.first) * kChannels;
+        Lanes sum = {half, half, half, half};
+        for (int tap = 0; tap < window.count; ++tap, pixel += kChannels) {
+            Bytes4 bytes;
+            std::memcpy(&bytes, pixel, sizeof(bytes));
+            sum += __builtin_convertvector(bytes, Lanes) * weights[tap];
+        }
+        for (int channel = 0; channel < kChannels; ++channel)
+            *target++ = toByte(sum[channel]);
+    }
+}
+
+// `output` = weighted sum of `window.count` rows of `rowBytes`, starting at `source`.
+void mixRows(const Filter::Window &window, const std::int32_t *weights, const std::uint8_t *source,
+    std::size_t rowBytes, std::vector<std::int32_t> &sums, std::uint8_t *target)
+{
+    std::fill(sums.begin(), sums.end(), 1 << (kPrecisionBits - 1));
+    for (int tap = 0; tap < window.count; ++tap) {
+        const std::uint8_t *row = source + static_cast<std::size_t>(window.first + tap) * rowBytes;
+        const std::int32_t weight = weights[tap];
+        for (std::size_t i = 0; i < rowBytes; ++i)
+            sums[i] += row[i] * weight;
+    }
+    for (std::size_t i = 0; i < rowBytes; ++i)
+        target[i] = toByte(sums[i]);
+}
+
+std::vector<std::uint8_t> resizeColumns(std::span<const std::uint8_t> pixels, int width, int height, int newWidth)
+{
+    const Filter filter = makeFilter(width, newWidth);
+    const std::size_t sourceBytes = static_cast<std::size_t>(width) * kChannels;
+    const std::size_t targetBytes = static_cast<std::size_t>(newWidth) * kChannels;
+    std::vector<std::uint8_t> result(targetBytes * static_cast<std::size_t>(height));
+    std::vector<std::uint8_t> last(sourceBytes + 1); // the last row has no byte behind it to read
+    for (int y = 0; y < height; ++y) {
+        const std::uint8_t *row = pixels.data() + static_cast<std::size_t>(y) * sourceBytes;
+        if (y + 1 == height) {
+            std::copy_n(row, sourceBytes, last.begin());
+            row = last.data();
+        }
+        resizeRow(filter, row, result.data() + static_cast<std::size_t>(y) * targetBytes);
+    }
+    return result;
+}
+
+std::vector<std::uint8_t> resizeRows(std::span<const std::uint8_t> pixels, int width, int height, int newHeight)
+{
+    const Filter filter = makeFilter(height, newHeight);
+    const std::size_t rowBytes = static_cast<std::size_t>(width) * kChannels;
+    std::vector<std::uint8_t> result(rowBytes * static_cast<std::size_t>(newHeight));
+    std::vector<std::int32_t> sums(rowBytes);
+    for (std::size_t y = 0; y < static_cast<std::size_t>(newHeight); ++y)
+        mixRows(filter.windows[y], filter.weights.data() + y * static_cast<std::size_t>(filter.taps), pixels.data(),
+            rowBytes, sums, result.data() + y * rowBytes);
+    return result;
+}
+
+} // namespace
+
+std::vector<std::uint8_t> resizeBicubic(std::span<const std::uint8_t> pixels, int width, int height, int newWidth,
+    int newHeight)
+{
+    ENGINE_ASSERT(width > 0 && height > 0 && newWidth > 0 && newHeight > 0);
+    ENGINE_ASSERT(pixels.size() == static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * kChannels);
+    const bool needsColumns = newWidth != width, needsRows = newHeight != height;
+    if (!needsColumns && !needsRows)
+        return {pixels.begin(), pixels.end()};
+    // The rounding between the passes makes their order visible. Pillow 13 goes down the columns first when the
+    // height loses more than twice what the width loses.
+    const bool rowsFirst = height > newHeight &&
+        std::int64_t{height} - newHeight > 2 * (std::int64_t{width} - newWidth);
+    if (rowsFirst) {
+        std::vector<std::uint8_t> result = resizeRows(pixels, width, height, newHeight);
+        return needsColumns ? resizeColumns(result, width, newHeight, newWidth) : result;
+    }
+    if (!needsColumns)
+        return resizeRows(pixels, width, height, newHeight);
+    std::vector<std::uint8_t> result = resizeColumns(pixels, width, height, newWidth);
+    return needsRows ? resizeRows(result, newWidth, height, newHeight) : result;
+}
+
+} // namespace engine

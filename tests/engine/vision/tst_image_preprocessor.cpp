@@ -1,0 +1,144 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "vision/bicubic_resize.h"
+#include "vision/image_preprocessor.h"
+
+#include <QCryptographicHash>
+#include <QElapsedTimer>
+#include <QFile>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QTest>
+
+#include <algorithm>
+
+namespace {
+
+// DeepSeek-VL2's own list, in its order.
+engine::VisionConfig vl2Config()
+{
+    engine::VisionConfig config;
+    config.candidateResolutions = {{384, 384}, {384, 768}, {768, 384}, {384, 1152}, {1152, 384}, {384, 1536},
+        {1536, 384}, {768, 768}, {384, 1920}, {1920, 384}, {384, 2304}, {2304, 384}, {768, 1152}, {1152, 768},
+        {384, 2688}, {2688, 384}, {384, 3072}, {3072, 384}, {768, 1536}, {1536, 768}, {384, 3456}, {3456, 384},
+        {1152, 1152}};
+    return config;
+}
+
+// A picture any language can draw: smooth ramps, hard edges and noise from a small generator.
+engine::Image drawPicture(int width, int height, std::uint32_t seed)
+{
+    engine::Image image;
+    image.width = width;
+    image.height = height;
+    image.rgb.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
+    std::uint32_t state = seed;
+    std::size_t at = 0;
+    for (int y = 0; y < height; ++y) {
+        for (int x = 0; x < width; ++x) {
+            state = state * 1664525u + 1013904223u;
+            const bool noisy = (x / 16 + y / 16) % 3 == 0;
+            const auto noise = static_cast<std::uint8_t>(state >> 24);
+            image.rgb[at++] = noisy ? noise : static_cast<std::uint8_t>(x * 255 / width);
+            image.rgb[at++] = static_cast<std::uint8_t>((x / 7 + y / 5) % 2 * 255);
+            image.rgb[at++] = noisy ? static_cast<std::uint8_t>(255 - noise) : static_cast<std::uint8_t>(y * 255 / height);
+        }
+    }
+    return image;
+}
+
+QByteArray shortHash(const std::vector<std::uint8_t> &bytes)
+{
+    const QByteArray data = QByteArray::fromRawData(reinterpret_cast<const char *>(bytes.data()),
+        static_cast<qsizetype>(bytes.size()));
+    return QCryptographicHash::hash(data, QCryptographicHash::Sha256).toHex().left(16);
+}
+
+QJsonObject golden()
+{
+    QFile file(QStringLiteral(DIPTYCH_SOURCE_DIR "/tests/golden/pillow/pillow.json"));
+    return file.open(QIODevice::ReadOnly) ? QJsonDocument::fromJson(file.readAll()).object() : QJsonObject();
+}
+
+} // namespace
+
+class TestImagePreprocessor : public QObject {
+    Q_OBJECT
+
+private slots:
+    void tokenCountsOfVl2AreThePublishedOnes_data()
+    {
+        QTest::addColumn<int>("width");
+        QTest::addColumn<int>("height");
+        QTest::addColumn<int>("images");
+        QTest::addColumn<int>("tilesWide");
+        QTest::addColumn<int>("tilesHigh");
+        QTest::addColumn<int>("tokens");
+        QTest::newRow("one tile") << 384 << 384 << 1 << 1 << 1 << 421;
+        QTest::newRow("two beside") << 768 << 384 << 1 << 2 << 1 << 617;
+        QTest::newRow("two above") << 384 << 768 << 1 << 1 << 2 << 631;
+        QTest::newRow("nine in a square") << 4000 << 4000 << 1 << 3 << 3 << 2017;
+        QTest::newRow("nine in a row") << 9000 << 1000 << 1 << 9 << 1 << 1989;
+        QTest::newRow("three pictures are not tiled") << 4000 << 4000 << 3 << 1 << 1 << 421;
+        QTest::newRow("a line") << 1 << 2000 << 1 << 1 << 6 << 14 * 15 + 1 + 6 * 14 * 15;
+    }
+    void tokenCountsOfVl2AreThePublishedOnes()
+    {
+        QFETCH(int, width);
+        QFETCH(int, height);
+        QFETCH(int, images);
+        const engine::ImagePlan plan = engine::ImagePreprocessor(vl2Config()).plan(width, height, images);
+        QTEST(plan.tilesWide, "tilesWide");
+        QTEST(plan.tilesHigh, "tilesHigh");
+        QTEST(plan.tokenCount, "tokens");
+        QCOMPARE(plan.gridSide, 14);
+    }
+    void resizedBytesEqualPillows()
+    {
+        const QJsonArray cases = golden()[u"resize"].toArray();
+        QVERIFY(cases.size() >= 100);
+        for (const QJsonValue &value : cases) {
+            const QJsonObject entry = value.toObject();
+            const engine::Image image = drawPicture(entry[u"width"].toInt(), entry[u"height"].toInt(),
+                static_cast<std::uint32_t>(entry[u"seed"].toInt()));
+            const int width = entry[u"newWidth"].toInt(), height = entry[u"newHeight"].toInt();
+            const std::vector<std::uint8_t> resized =
+                engine::resizeBicubic(image.rgb, image.width, image.height, width, height);
+            const QString name = QStringLiteral("%1x%2 to %3x%4").arg(image.width).arg(image.height).arg(width).arg(height);
+            QVERIFY2(shortHash(resized) == entry[u"sha256"].toString().toLatin1(), qPrintable(name));
+        }
+    }
+    void tilesEqualThoseOfTheProcessor()
+    {
+        const QJsonArray cases = golden()[u"tiles"].toArray();
+        QVERIFY(cases.size() >= 60);
+        const engine::ImagePreprocessor preprocessor(vl2Config());
+        for (const QJsonValue &value : cases) {
+            const QJsonObject entry = value.toObject();
+            const engine::Image image = drawPicture(entry[u"width"].toInt(), entry[u"height"].toInt(),
+                static_cast<std::uint32_t>(entry[u"seed"].toInt()));
+            const engine::ImageTiles tiles = preprocessor.prepare(image, entry[u"images"].toInt());
+            const QString name = QStringLiteral("%1x%2").arg(image.width).arg(image.height);
+            QVERIFY2(tiles.plan.tilesWide == entry[u"tilesWide"].toInt(), qPrintable(name));
+            QVERIFY2(tiles.plan.tilesHigh == entry[u"tilesHigh"].toInt(), qPrintable(name));
+            QVERIFY2(shortHash(tiles.pixels) == entry[u"sha256"].toString().toLatin1(), qPrintable(name));
+        }
+    }
+    void pictureOf64MegapixelsIsPreparedSoon()
+    {
+        engine::Image image;
+        image.width = image.height = 8000;
+        image.rgb.assign(std::size_t{8000} * 8000 * 3, 77);
+        QElapsedTimer timer;
+        timer.start();
+        const engine::ImageTiles tiles = engine::ImagePreprocessor(vl2Config()).prepare(image, 1);
+        QCOMPARE(tiles.pixels.size(), std::size_t{10} * 384 * 384 * 3);
+        QCOMPARE(*std::min_element(tiles.pixels.begin(), tiles.pixels.end()), std::uint8_t{77});
+        qInfo("64 megapixels: %lld ms", static_cast<long long>(timer.elapsed()));
+        QVERIFY(timer.elapsed() < 10000); // far above what it takes; a quadratic slip is far above this
+    }
+};
+
+QTEST_APPLESS_MAIN(TestImagePreprocessor)
+#include "tst_image_preprocessor.moc"
