@@ -1,0 +1,177 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "files/inspect.h"
+
+#include "engine/runtime.h"
+#include "files/hf_model_files.h"
+#include "files/mapped_file.h"
+#include "files/printable.h"
+#include "models/model.h"
+
+#include <algorithm>
+#include <exception>
+#include <map>
+
+namespace engine {
+
+namespace {
+
+// Tensors that lie in the files and are never read: SigLIP's pooling head (architectures.md 3.3).
+bool isUnused(const std::string &name)
+{
+    return name.starts_with("vision.attn_pool.");
+}
+
+// Layers behind the last one predict several tokens at once (architectures.md 2.7).
+bool isMtp(const TextConfig &text, const std::string &name)
+{
+    const std::string start = text.tensorPrefix + "model.layers.";
+    if (!name.starts_with(start))
+        return false;
+    int layer = 0;
+    for (std::size_t i = start.size(); i < name.size() && name[i] >= '0' && name[i] <= '9' && layer < 100000; ++i)
+        layer = layer * 10 + (name[i] - '0');
+    return layer >= text.layers;
+}
+
+std::uint64_t elementsOf(const FileTensor &tensor)
+{
+    return static_cast<std::uint64_t>(tensor.shape.elements()); // bounded by the file's size
+}
+
+// The type most weights have, as people name it.
+std::string dominantType(const ModelFiles &files)
+{
+    std::map<DType, std::uint64_t> elements;
+    for (const FileTensor &tensor : files.tensors())
+        if (tensor.shape.rank >= 2)
+            elements[tensor.dtype] += elementsOf(tensor);
+    const auto most = std::max_element(elements.begin(), elements.end(),
+        [](const auto &a, const auto &b) { return a.second < b.second; });
+    if (most == elements.end())
+        return {};
+    return most->first == DType::F8E4M3 ? "FP8" : std::string(kernels::dtypeInfo(most->first).name);
+}
+
+std::string nameOf(const std::filesystem::path &path)
+{
+    std::error_code error;
+    std::filesystem::path whole = std::filesystem::absolute(path, error);
+    if (error)
+        whole = path;
+    if (whole.filename() == "config.json" || whole.extension() == ".safetensors")
+        whole = whole.parent_path();
+    std::string name = displayName(whole);
+    if (name.ends_with(".gguf"))
+        name.resize(name.size() - 5);
+    return name;
+}
+
+// What follows from the configuration alone.
+ModelInfo describeConfig(const ModelConfig &config, const std::filesystem::path &path)
+{
+    const TextConfig &text = config.text;
+    const ParameterCount count = countParameters(config);
+    ModelInfo info;
+    info.name = nameOf(path);
+    info.path = path.string();
+    info.architecture = text.architecture;
+    info.format = "safetensors";
+    info.parameters = count.total;
+    info.activeParameters = count.active;
+    info.contextTokens = text.contextTokens;
+    info.layers = text.layers;
+    info.hiddenSize = text.hidden;
+    info.vocabularySize = text.vocabulary;
+    info.routedExperts = text.moe.routedExperts;
+    info.expertsPerToken = text.moe.routedExperts > 0 ? text.moe.expertsPerToken : 0;
+    info.readsPictures = config.vision.has_value();
+    constexpr std::uint64_t kCacheBytes = 2; // of one number, bf16
+    const std::uint64_t perLayer = text.attention == AttentionKind::Latent
+        ? static_cast<std::uint64_t>(text.kvLoraRank + text.ropeHeadDim)
+        : 2 * static_cast<std::uint64_t>(text.kvHeads) * static_cast<std::uint64_t>(text.headDim);
+    info.kvBytesPerToken = static_cast<std::uint64_t>(text.layers) * perLayer * kCacheBytes;
+    return info;
+}
+
+// A folder with a configuration and no weights: enough for a plan.
+Result<ModelInfo> describeBareConfig(const std::filesystem::path &folder)
+{
+    ENGINE_TRY(const HfConfig read, readHfFolderConfig(folder));
+    ModelInfo info = describeConfig(read.config, folder);
+    info.precision = read.config.quantMethod == "fp8" ? "FP8" : "BF16";
+    info.weightBytes = info.parameters * (info.precision == "FP8" ? 1 : 2);
+    info.warnings.push_back("The folder has no weights; sizes are computed from config.json.");
+    return info;
+}
+
+bool hasWeights(const std::filesystem::path &folder)
+{
+    std::error_code error;
+    for (auto entry = std::filesystem::directory_iterator(folder, error);
+         !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json") || name.ends_with(".bin"))
+            return true;
+    }
+    return false;
+}
+
+Result<ModelInfo> inspectPath(const std::filesystem::path &path, bool listTensors)
+{
+    std::error_code error;
+    std::filesystem::path folder = path;
+    if (path.filename() == "config.json")
+        folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+    if (std::filesystem::is_regular_file(folder / "config.json", error) && !hasWeights(folder))
+        return describeBareConfig(folder);
+    ENGINE_TRY(const auto files, ModelFiles::open(path));
+    return describeModel(*files, listTensors);
+}
+
+} // namespace
+
+ModelInfo describeModel(const ModelFiles &files, bool listTensors)
+{
+    const ModelConfig &config = files.config();
+    ModelInfo info = describeConfig(config, files.path());
+    info.format = files.isGguf() ? "gguf" : "safetensors";
+    info.precision = dominantType(files);
+    info.fileBytes = files.fileBytes();
+    info.warnings = files.warnings();
+    info.parameters = 0;
+    std::uint64_t mtpParameters = 0;
+    for (const FileTensor &tensor : files.tensors()) {
+        const bool isForMtp = isMtp(config.text, tensor.name);
+        mtpParameters += isForMtp ? elementsOf(tensor) : 0;
+        if (!isForMtp && !isUnused(tensor.name)) {
+            info.parameters += elementsOf(tensor);
+            info.weightBytes += tensor.bytes.size() + tensor.scales.size();
+        }
+        if (!listTensors)
+            continue;
+        TensorSummary summary{printable(tensor.name, 1024), std::string(kernels::dtypeInfo(tensor.dtype).name), {},
+            tensor.bytes.size() + tensor.scales.size()};
+        for (int i = 0; i < tensor.shape.rank; ++i)
+            summary.shape.push_back(tensor.shape[i]);
+        info.tensors.push_back(std::move(summary));
+    }
+    if (mtpParameters > 0) {
+        info.warnings.push_back("The files hold " + std::to_string(mtpParameters / 1000000)
+            + " million further parameters for predicting several tokens at once (MTP); they are not counted here.");
+    }
+    return info;
+}
+
+Result<ModelInfo> inspectModel(const std::string &path, bool listTensors)
+{
+    try {
+        return inspectPath(path, listTensors);
+    } catch (const std::bad_alloc &) {
+        return Error(ErrorCode::OutOfMemory, "There is no memory left to look into " + displayName(path) + ".");
+    } catch (const std::exception &problem) {
+        return Error(ErrorCode::BadFile, displayName(path) + " cannot be looked into: " + printable(problem.what()) + ".");
+    }
+}
+
+} // namespace engine

@@ -1,0 +1,14 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/model_info.h"
+#include "files/model_files.h"
+
+namespace engine {
+
+// What open files hold, without reading weights: all of ModelInfo but the chat format, which takes a tokenizer.
+// kvBytesPerToken counts a 16-bit cache; weightBytes what lies in the files and is used.
+ModelInfo describeModel(const ModelFiles &files, bool listTensors = false);
+
+} // namespace engine

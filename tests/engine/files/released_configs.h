@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <string_view>
+
+// Configurations with the published models' numbers (architectures.md 1.2, 1.3), keys as those files spell them.
+struct ReleasedConfig {
+    const char *name;
+    std::string_view json;
+    double textBillions;          // parameters of the text model, as calculated in architectures.md
+    std::uint64_t kvBytesPerToken; // at 16 bits
+};
+
+inline constexpr std::array<ReleasedConfig, 12> kReleasedConfigs{{
+    {"DeepSeek-V3", R"({"architectures":["DeepseekV3ForCausalLM"],"model_type":"deepseek_v3","hidden_size":7168,
+        "intermediate_size":18432,"moe_intermediate_size":2048,"num_hidden_layers":61,"num_attention_heads":128,
+        "num_key_value_heads":128,"n_shared_experts":1,"n_routed_experts":256,"routed_scaling_factor":2.5,
+        "kv_lora_rank":512,"q_lora_rank":1536,"qk_rope_head_dim":64,"v_head_dim":128,"qk_nope_head_dim":128,
+        "topk_method":"noaux_tc","n_group":8,"topk_group":4,"num_experts_per_tok":8,"moe_layer_freq":1,
+        "first_k_dense_replace":3,"norm_topk_prob":true,"scoring_func":"sigmoid","num_nextn_predict_layers":1,
+        "vocab_size":129280,"max_position_embeddings":163840,"rms_norm_eps":1e-06,"rope_theta":10000,
+        "rope_scaling":{"beta_fast":32,"beta_slow":1,"factor":40,"mscale":1.0,"mscale_all_dim":1.0,
+        "original_max_position_embeddings":4096,"type":"yarn"},"quantization_config":{"activation_scheme":"dynamic",
+        "fmt":"e4m3","quant_method":"fp8","weight_block_size":[128,128]},"bos_token_id":0,"eos_token_id":1})",
+        671.026, 70272},
+    {"DeepSeek-V2", R"({"architectures":["DeepseekV2ForCausalLM"],"model_type":"deepseek_v2","hidden_size":5120,
+        "intermediate_size":12288,"moe_intermediate_size":1536,"num_hidden_layers":60,"num_attention_heads":128,
+        "num_key_value_heads":128,"n_shared_experts":2,"n_routed_experts":160,"routed_scaling_factor":16.0,
+        "kv_lora_rank":512,"q_lora_rank":1536,"qk_rope_head_dim":64,"v_head_dim":128,"qk_nope_head_dim":128,
+        "topk_method":"group_limited_greedy","n_group":8,"topk_group":3,"num_experts_per_tok":6,"moe_layer_freq":1,
+        "first_k_dense_replace":1,"norm_topk_prob":false,"scoring_func":"softmax","vocab_size":102400,
+        "max_position_embeddings":163840,"rope_theta":10000,"rope_scaling":{"beta_fast":32,"beta_slow":1,"factor":40,
+        "mscale":0.707,"mscale_all_dim":0.707,"original_max_position_embeddings":4096,"type":"yarn"}})",
+        235.741, 69120},
+    {"DeepSeek-V2-Lite", R"({"architectures":["DeepseekV2ForCausalLM"],"model_type":"deepseek_v2","hidden_size":2048,
+        "intermediate_size":10944,"moe_intermediate_size":1408,"num_hidden_layers":27,"num_attention_heads":16,
+        "num_key_value_heads":16,"n_shared_experts":2,"n_routed_experts":64,"routed_scaling_factor":1.0,
+        "kv_lora_rank":512,"q_lora_rank":null,"qk_rope_head_dim":64,"v_head_dim":128,"qk_nope_head_dim":128,
+        "topk_method":"greedy","n_group":1,"topk_group":1,"num_experts_per_tok":6,"first_k_dense_replace":1,
+        "norm_topk_prob":false,"scoring_func":"softmax","vocab_size":102400,"max_position_embeddings":163840,
+        "rope_scaling":{"beta_fast":32,"beta_slow":1,"factor":40,"mscale":0.707,"mscale_all_dim":0.707,
+        "original_max_position_embeddings":4096,"type":"yarn"}})",
+        15.706, 31104},
+    {"DeepSeek-VL2-Tiny", R"({"model_type":"deepseek_vl_v2","tile_tag":"2D","global_view_pos":"head",
+        "candidate_resolutions":[[384,384],[384,768],[768,384]],"language_config":{"architectures":
+        ["DeepseekV2ForCausalLM"],"model_type":"deepseek_v2","hidden_size":1280,"intermediate_size":6848,
+        "moe_intermediate_size":896,"num_hidden_layers":12,"num_attention_heads":10,"num_key_value_heads":10,
+        "n_shared_experts":2,"n_routed_experts":64,"num_experts_per_tok":6,"first_k_dense_replace":1,
+        "kv_lora_rank":null,"q_lora_rank":null,"qk_rope_head_dim":0,"v_head_dim":0,"qk_nope_head_dim":0,
+        "use_mla":false,"topk_method":"greedy","vocab_size":129280,"max_position_embeddings":4096,"bos_token_id":0,
+        "eos_token_id":1},"vision_config":{"model_type":"vision","layers":27,"mlp_ratio":3.7362,"patch_size":14,
+        "width":1152,"model_name":"siglip_so400m_patch14_384"},"projector_config":{"model_type":"mlp_projector",
+        "n_embed":1280,"projector_type":"downsample_mlp_gelu"}})",
+        2.935, 61440},
+    {"R1-Distill-Qwen-1.5B", R"({"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","hidden_size":1536,
+        "intermediate_size":8960,"num_hidden_layers":28,"num_attention_heads":12,"num_key_value_heads":2,
+        "vocab_size":151936,"max_position_embeddings":131072,"rope_theta":10000,"rms_norm_eps":1e-06,
+        "tie_word_embeddings":false,"use_sliding_window":false,"sliding_window":4096,"bos_token_id":151643,
+        "eos_token_id":151643})",
+        1.777, 28672},
+    {"R1-Distill-Qwen-7B", R"({"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","hidden_size":3584,
+        "intermediate_size":18944,"num_hidden_layers":28,"num_attention_heads":28,"num_key_value_heads":4,
+        "vocab_size":152064,"max_position_embeddings":131072,"rope_theta":10000})",
+        7.616, 57344},
+    {"R1-Distill-Qwen-14B", R"({"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","hidden_size":5120,
+        "intermediate_size":13824,"num_hidden_layers":48,"num_attention_heads":40,"num_key_value_heads":8,
+        "vocab_size":152064,"max_position_embeddings":131072,"rope_theta":1000000.0,"rms_norm_eps":1e-05})",
+        14.770, 196608},
+    {"R1-Distill-Qwen-32B", R"({"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","hidden_size":5120,
+        "intermediate_size":27648,"num_hidden_layers":64,"num_attention_heads":40,"num_key_value_heads":8,
+        "vocab_size":152064,"max_position_embeddings":131072,"rope_theta":1000000.0,"rms_norm_eps":1e-05})",
+        32.764, 262144},
+    {"R1-Distill-Llama-8B", R"({"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
+        "intermediate_size":14336,"num_hidden_layers":32,"num_attention_heads":32,"num_key_value_heads":8,
+        "vocab_size":128256,"max_position_embeddings":131072,"rope_theta":500000.0,"rms_norm_eps":1e-05,
+        "rope_scaling":{"factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,
+        "original_max_position_embeddings":8192,"rope_type":"llama3"},"bos_token_id":128000,
+        "eos_token_id":[128001,128008,128009]})",
+        8.030, 131072},
+    {"R1-Distill-Llama-70B", R"({"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":8192,
+        "intermediate_size":28672,"num_hidden_layers":80,"num_attention_heads":64,"num_key_value_heads":8,
+        "vocab_size":128256,"max_position_embeddings":131072,"rope_theta":500000.0,"rms_norm_eps":1e-05,
+        "rope_scaling":{"factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,
+        "original_max_position_embeddings":8192,"rope_type":"llama3"}})",
+        70.554, 327680},
+    {"R1-0528-Qwen3-8B", R"({"architectures":["Qwen3ForCausalLM"],"model_type":"qwen3","hidden_size":4096,
+        "intermediate_size":12288,"num_hidden_layers":36,"num_attention_heads":32,"num_key_value_heads":8,
+        "head_dim":128,"vocab_size":151936,"max_position_embeddings":131072,"rope_theta":1000000,
+        "rope_scaling":{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":32768,
+        "attn_factor":0.8782488562869419},"bos_token_id":151643,"eos_token_id":151645})",
+        8.191, 147456},
+    {"DeepSeek-LLM-7B", R"({"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
+        "intermediate_size":11008,"num_hidden_layers":30,"num_attention_heads":32,"num_key_value_heads":32,
+        "vocab_size":102400,"max_position_embeddings":4096,"bos_token_id":100000,"eos_token_id":100001})",
+        6.910, 491520},
+}};
