@@ -161,7 +161,7 @@ struct MoeArgs {
 };
 
 struct UploadOptions {
-    std::string_view requantize;   // "", "q8_0", "q4_0": for linear weights whose rows are a multiple of 32
+    std::string_view requantize = {}; // "", "q8_0", "q4_0": for linear weights whose rows are a multiple of 32
     bool transposed = false;       // store the transpose (2-D only)
 };
 

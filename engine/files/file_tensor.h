@@ -18,7 +18,7 @@ struct FileTensor {
     std::span<const std::byte> bytes;
 
     // FP8 block scales (architectures.md 2.8): value = fp8 * scale[row / scaleBlockRows, column / scaleBlockColumns].
-    std::span<const std::byte> scales; // F32 or F8E8M0, [ceil(rows/blockRows), ceil(columns/blockColumns)]; empty: none
+    std::span<const std::byte> scales = {}; // F32 or F8E8M0, [ceil(rows/blockRows), ceil(columns/blockColumns)]; empty: none
     DType scaleType = DType::F32;
     int scaleBlockRows = 128;
     int scaleBlockColumns = 128;

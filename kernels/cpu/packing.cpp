@@ -1,0 +1,263 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+// From file rows to interleaved groups (kernels/args.h) and back. Block formats lose nothing: quants become
+// unsigned bytes or nibbles, and the two levels of scales of the K formats are multiplied out, which is exact in
+// float32 (an 11-bit times a 6- or 8-bit number).
+#include "reference/bytes.h"
+
+namespace kernels {
+
+namespace {
+
+using namespace bytes;
+
+// One file block as unsigned quants and one scale (and minimum) per `span` elements.
+struct Decoded {
+    std::uint8_t q[256];
+    float scales[16];
+    float minimums[16];
+};
+
+void nibbles(const std::byte *qs, std::uint8_t *q)
+{
+    for (int j = 0; j < 16; ++j) {
+        q[j] = u8(qs + j) & 15;
+        q[j + 16] = static_cast<std::uint8_t>(u8(qs + j) >> 4);
+    }
+}
+
+void fifthBits(const std::byte *qh, std::uint8_t *q)
+{
+    const std::uint32_t high = u32(qh);
+    for (int j = 0; j < 32; ++j)
+        q[j] = static_cast<std::uint8_t>(q[j] | (((high >> j) & 1U) << 4));
+}
+
+void decodeK4(const std::byte *block, const std::byte *qh, const std::byte *qs, Decoded &out)
+{
+    const float d = half(block);
+    const float dmin = half(block + 2);
+    for (int j = 0; j < 8; ++j) {
+        int sc = 0;
+        int mn = 0;
+        scaleAndMinimum(block + 4, j, sc, mn);
+        out.scales[j] = d * static_cast<float>(sc);
+        out.minimums[j] = dmin * static_cast<float>(mn);
+        for (int l = 0; l < 32; ++l) {
+            const int packed = u8(qs + 32 * (j / 2) + l);
+            const int high = qh != nullptr ? (u8(qh + l) >> j) & 1 : 0;
+            out.q[32 * j + l] = static_cast<std::uint8_t>((j % 2 == 0 ? packed & 15 : packed >> 4) | (high << 4));
+        }
+    }
+}
+
+void decodeQ2K(const std::byte *block, Decoded &out)
+{
+    const float d = half(block + 80);
+    const float dmin = half(block + 82);
+    for (int part = 0; part < 16; ++part) {
+        const int packed = u8(block + part);
+        out.scales[part] = d * static_cast<float>(packed & 15);
+        out.minimums[part] = dmin * static_cast<float>(packed >> 4);
+        const int n = part / 8;
+        const int shift = 2 * ((part / 2) % 4);
+        for (int l = 0; l < 16; ++l)
+            out.q[16 * part + l] =
+                static_cast<std::uint8_t>((u8(block + 16 + 32 * n + 16 * (part % 2) + l) >> shift) & 3);
+    }
+}
+
+void decodeQ3K(const std::byte *block, Decoded &out)
+{
+    const float d = half(block + 108);
+    int scales[16];
+    q3Scales(block + 96, scales);
+    for (int part = 0; part < 16; ++part) {
+        out.scales[part] = d * static_cast<float>(scales[part] - 32);
+        const int plane = part / 2; // 4 * n + j
+        for (int l = 0; l < 16; ++l) {
+            const int low = (u8(block + 32 + 32 * (plane / 4) + 16 * (part % 2) + l) >> (2 * (plane % 4))) & 3;
+            const int high = (u8(block + 16 * (part % 2) + l) >> plane) & 1;
+            out.q[16 * part + l] = static_cast<std::uint8_t>(low | (high << 2)); // offset 4
+        }
+    }
+}
+
+void decodeQ6K(const std::byte *block, Decoded &out)
+{
+    const float d = half(block + 208);
+    for (int part = 0; part < 8; ++part) {
+        const int n = part / 4;
+        const int quarter = part % 4;
+        for (int l = 0; l < 32; ++l) {
+            const int packed = u8(block + 64 * n + 32 * (quarter % 2) + l);
+            const int low = quarter < 2 ? packed & 15 : packed >> 4;
+            const int high = (u8(block + 128 + 32 * n + l) >> (2 * quarter)) & 3;
+            out.q[32 * part + l] = static_cast<std::uint8_t>(low | (high << 4));
+        }
+        for (int h = 0; h < 2; ++h)
+            out.scales[2 * part + h] = d * static_cast<float>(i8(block + 192 + 2 * part + h));
+    }
+}
+
+void decodeBlock(DType type, const std::byte *block, Decoded &out)
+{
+    switch (type) {
+    case DType::Q4_0:
+        out.scales[0] = half(block);
+        nibbles(block + 2, out.q);
+        return;
+    case DType::Q4_1:
+        out.scales[0] = half(block);
+        out.minimums[0] = -half(block + 2);
+        nibbles(block + 4, out.q);
+        return;
+    case DType::Q5_0:
+        out.scales[0] = half(block);
+        nibbles(block + 6, out.q);
+        fifthBits(block + 2, out.q);
+        return;
+    case DType::Q5_1:
+        out.scales[0] = half(block);
+        out.minimums[0] = -half(block + 2);
+        nibbles(block + 8, out.q);
+        fifthBits(block + 4, out.q);
+        return;
+    case DType::Q8_0:
+        out.scales[0] = half(block);
+        for (int j = 0; j < 32; ++j)
+            out.q[j] = static_cast<std::uint8_t>(i8(block + 2 + j) + 128);
+        return;
+    case DType::Q2_K: return decodeQ2K(block, out);
+    case DType::Q3_K: return decodeQ3K(block, out);
+    case DType::Q4_K: return decodeK4(block, nullptr, block + 16, out);
+    case DType::Q5_K: return decodeK4(block, block + 16, block + 48, out);
+    case DType::Q6_K: return decodeQ6K(block, out);
+    default: return;
+    }
+}
+
+int elementBytes(PackedKind kind)
+{
+    return kind == PackedKind::F32 ? 4 : kind == PackedKind::F8E4M3 || kind == PackedKind::Q8 ? 1 : 2;
+}
+
+// Where element (row, k) lies; for Q4 the byte, with `isHigh` telling which half.
+std::int64_t elementAt(const PackedMatrix &matrix, std::int64_t row, std::int64_t k, bool &isHigh)
+{
+    const std::int64_t group = row / kGroupRows;
+    const std::int64_t lane = row % kGroupRows;
+    isHigh = false;
+    if (matrix.kind == PackedKind::Q8)
+        return group * matrix.columns * kGroupRows + (k / 4) * 64 + lane * 4 + k % 4;
+    if (matrix.kind == PackedKind::Q4) {
+        isHigh = k % 8 >= 4;
+        return group * matrix.columns * kGroupRows / 2 + (k / 8) * 64 + lane * 4 + k % 4;
+    }
+    return (group * matrix.columns + k) * kGroupRows + lane;
+}
+
+std::int64_t scaleAt(const PackedMatrix &matrix, std::int64_t row, std::int64_t block)
+{
+    return (row / kGroupRows * matrix.scaleBlocks() + block) * kGroupRows + row % kGroupRows;
+}
+
+} // namespace
+
+PackedLayout packedLayout(DType type)
+{
+    switch (type) {
+    case DType::F16: return {.kind = PackedKind::F16};
+    case DType::BF16: return {.kind = PackedKind::BF16};
+    case DType::F8E4M3: return {.kind = PackedKind::F8E4M3};
+    case DType::Q4_0: return {.kind = PackedKind::Q4, .scaleColumns = 32, .offset = 8};
+    case DType::Q4_1: return {.kind = PackedKind::Q4, .scaleColumns = 32, .hasMinimums = true};
+    case DType::Q4_K: return {.kind = PackedKind::Q4, .scaleColumns = 32, .hasMinimums = true};
+    case DType::Q5_0: return {.kind = PackedKind::Q8, .scaleColumns = 32, .offset = 16};
+    case DType::Q5_1: return {.kind = PackedKind::Q8, .scaleColumns = 32, .hasMinimums = true};
+    case DType::Q5_K: return {.kind = PackedKind::Q8, .scaleColumns = 32, .hasMinimums = true};
+    case DType::Q8_0: return {.kind = PackedKind::Q8, .scaleColumns = 32, .offset = 128};
+    case DType::Q2_K: return {.kind = PackedKind::Q8, .scaleColumns = 16, .hasMinimums = true};
+    case DType::Q3_K: return {.kind = PackedKind::Q8, .scaleColumns = 16, .offset = 4};
+    case DType::Q6_K: return {.kind = PackedKind::Q8, .scaleColumns = 16, .offset = 32};
+    default: return {};
+    }
+}
+
+std::size_t packedDataBytes(const PackedMatrix &matrix)
+{
+    const auto elements = static_cast<std::size_t>(matrix.groups() * kGroupRows * matrix.columns);
+    return matrix.kind == PackedKind::Q4 ? elements / 2
+                                         : elements * static_cast<std::size_t>(elementBytes(matrix.kind));
+}
+
+std::size_t packedScaleCount(const PackedMatrix &matrix)
+{
+    return static_cast<std::size_t>(matrix.groups() * kGroupRows * matrix.scaleBlocks());
+}
+
+void packRow(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, DType type, const std::byte *row)
+{
+    bool isHigh = false;
+    const DTypeInfo &info = dtypeInfo(type);
+    if (!info.isQuantised) {
+        const auto size = static_cast<std::size_t>(info.blockBytes);
+        std::byte *out = target.data + static_cast<std::size_t>(elementAt(matrix, index, 0, isHigh)) * size;
+        for (std::int64_t k = 0; k < matrix.columns; ++k, row += size, out += kGroupRows * size)
+            std::memcpy(out, row, size);
+        return;
+    }
+    Decoded decoded;
+    const int span = matrix.scaleColumns;
+    for (std::int64_t k = 0; k < matrix.columns; k += info.blockElements, row += info.blockBytes) {
+        decodeBlock(type, row, decoded);
+        for (int part = 0; part < info.blockElements / span; ++part) {
+            const std::int64_t at = scaleAt(matrix, index, k / span + part);
+            target.scales[at] = decoded.scales[part];
+            if (target.minimums != nullptr)
+                target.minimums[at] = decoded.minimums[part];
+        }
+        for (int j = 0; j < info.blockElements; ++j) {
+            std::byte &cell = target.data[elementAt(matrix, index, k + j, isHigh)];
+            if (matrix.kind == PackedKind::Q8)
+                cell = std::byte{decoded.q[j]};
+            else
+                cell |= std::byte{static_cast<std::uint8_t>(isHigh ? decoded.q[j] << 4 : decoded.q[j])};
+        }
+    }
+}
+
+void packScale(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, std::int64_t block, float scale)
+{
+    target.scales[scaleAt(matrix, index, block)] = scale;
+}
+
+void unpackRow(const PackedMatrix &matrix, std::int64_t index, float *output)
+{
+    bool isHigh = false;
+    for (std::int64_t k = 0; k < matrix.columns; ++k) {
+        const std::int64_t at = elementAt(matrix, index, k, isHigh);
+        const std::byte *cell = matrix.data + at * elementBytes(matrix.kind);
+        switch (matrix.kind) {
+        case PackedKind::F32: output[k] = f32(cell); break;
+        case PackedKind::F16: output[k] = half(cell); break;
+        case PackedKind::BF16: output[k] = bfloatToFloat(u16(cell)); break;
+        case PackedKind::F8E4M3:
+            output[k] = fp8ToFloat(u8(cell)) * matrix.scales[scaleAt(matrix, index, k / matrix.scaleColumns)];
+            break;
+        case PackedKind::Q8:
+        case PackedKind::Q4: {
+            const std::byte packed = matrix.data[at];
+            const int q = matrix.kind == PackedKind::Q8 ? u8(&packed)
+                                                        : (isHigh ? u8(&packed) >> 4 : u8(&packed) & 15);
+            const std::int64_t scale = scaleAt(matrix, index, k / matrix.scaleColumns);
+            output[k] = static_cast<float>(q - matrix.offset) * matrix.scales[scale];
+            if (matrix.minimums != nullptr)
+                output[k] -= matrix.minimums[scale];
+            break;
+        }
+        }
+    }
+}
+
+} // namespace kernels
