@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/batch_builder.h"
+
+#include <algorithm>
+
+namespace engine {
+
+int BatchBuilder::addRows(std::span<const std::int32_t> ids, int from, int to, std::span<const std::int32_t> blocks)
+{
+    const int firstRow = rowCount();
+    m_ids.insert(m_ids.end(), ids.begin() + from, ids.begin() + to);
+    for (int position = from; position < to; ++position)
+        m_positions.push_back(position);
+    m_sequences.push_back({.firstRow = firstRow, .rowCount = to - from, .firstPosition = from, .blocks = blocks});
+    return firstRow;
+}
+
+void BatchBuilder::addSplice(int row, int from, int to, int firstToken, int tokenCount, const Buffer &rows, int hidden)
+{
+    const int start = std::max(from, firstToken), end = std::min(to, firstToken + tokenCount);
+    if (start >= end)
+        return;
+    const auto offset = static_cast<std::size_t>(start - firstToken) * static_cast<std::size_t>(hidden) * sizeof(float);
+    m_splices.push_back({.firstRow = row + start - from, .embeddings = rows.view({end - start, hidden}, DType::F32, offset)});
+}
+
+void BatchBuilder::observe(int row, bool routing, bool attention)
+{
+    if (!routing && !attention)
+        return;
+    m_observeRows.push_back(row);
+    m_observeRouting |= routing;
+    m_observeAttention |= attention;
+}
+
+Status BatchBuilder::run(LoadedParts &parts, const ExpertOptions &experts, std::vector<float> &logits)
+{
+    logits.resize(m_logitRows.size() * static_cast<std::size_t>(parts.bundle.text->config().vocabulary));
+    Batch batch;
+    batch.ids = m_ids;
+    batch.positions = m_positions;
+    batch.sequences = m_sequences;
+    batch.splices = m_splices;
+    batch.cache = parts.cache.layers();
+    batch.logitRows = m_logitRows;
+    batch.logits = logits.data();
+    batch.observeRows = m_observeRows;
+    batch.observeRouting = m_observeRouting;
+    batch.observeAttention = m_observeAttention;
+    batch.observations = m_observeRows.empty() ? nullptr : &m_observations;
+    batch.experts = experts;
+    return parts.bundle.text->forward(batch);
+}
+
+const RowObservation *BatchBuilder::observation(int row) const
+{
+    const auto found = std::ranges::find(m_observeRows, row);
+    const auto index = static_cast<std::size_t>(found - m_observeRows.begin());
+    return index < m_observations.size() ? &m_observations[index] : nullptr;
+}
+
+} // namespace engine

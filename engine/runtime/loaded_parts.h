@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "backend/backend.h"
+#include "cache/kv_cache.h"
+#include "engine/model_info.h"
+#include "files/model_files.h"
+#include "models/model.h"
+#include "text/chat_format.h"
+#include "text/tokenizer.h"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+namespace engine {
+
+// Everything one loaded model consists of. The order of the members is the order in which they may go (last first).
+struct LoadedParts {
+    ModelInfo info;
+    LoadOptions options;
+    std::shared_ptr<const ModelFiles> files;    // may be none in tests
+    std::shared_ptr<const Tokenizer> tokenizer; // none: the files carry none; ids only
+    std::unique_ptr<ChatFormat> chatFormat;     // with a tokenizer
+    std::unique_ptr<Backend> backend;           // of its own, so that a load never meets a running step
+    ModelBundle bundle;
+    KvPlan plan;
+    KvCache cache;
+};
+
+struct LoadCounters {
+    std::atomic<std::uint64_t> doneBytes{0}, totalBytes{0};
+};
+
+// Loads on a thread of its own; replaced by tests.
+using PartsLoader = std::function<Result<std::unique_ptr<LoadedParts>>(
+    const LoadOptions &options, std::stop_token stop, LoadCounters &counters)>;
+
+// The real one: files, tokenizer, backend, weights, cache.
+Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::stop_token stop, LoadCounters &counters);
+
+} // namespace engine
