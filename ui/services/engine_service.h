@@ -60,6 +60,7 @@ private:
 
     std::unique_ptr<engine::Runtime> m_runtime;
     std::vector<std::unique_ptr<Slot>> m_slots;
+    QVector<QPointer<AnswerStream>> m_streams; // that may still run
     QTimer m_progress; // runs only while something loads
     Slot *find(const QString &key) const;
 };

@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/runtime.h"
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+// An engine without models: every answer is a script, written by a thread of its own as the real one does.
+namespace fake {
+
+struct Script {
+    std::vector<std::string> thinking;
+    std::vector<std::string> answer = {"One", " red", " circle", "."};
+    int microsecondsPerPiece = 500;
+    bool endless = false; // repeats the answer until it is cancelled
+};
+
+class Runtime final : public engine::Runtime {
+public:
+    Runtime();
+    ~Runtime() override;
+
+    // What a model of this path and requantisation says; the default Script otherwise.
+    std::function<Script(const engine::LoadOptions &, const engine::GenerationRequest &)> script;
+    int loadMilliseconds = 5;
+    std::string failLoadsOf; // a path that cannot be loaded
+
+    [[nodiscard]] std::vector<engine::GenerationRequest> requests() const; // all that were started
+    [[nodiscard]] int liveGenerations() const;
+    [[nodiscard]] int mostAtOnce() const; // generations running at the same time, at most so far
+
+    std::vector<engine::DeviceInfo> devices() const override;
+    std::unique_ptr<engine::ModelLoad> load(const engine::LoadOptions &options, engine::Wake wake) override;
+    void unload(engine::ModelId model) override;
+    std::vector<engine::LoadedModel> models() const override;
+    std::unique_ptr<engine::Generation> start(engine::GenerationRequest request, engine::Wake wake) override;
+    engine::Result<std::vector<float>> score(engine::ModelId, const std::vector<std::int32_t> &,
+        const std::vector<std::shared_ptr<const engine::Image>> &) override;
+    engine::Result<engine::BenchResult> bench(const engine::BenchOptions &) override;
+    engine::Result<std::vector<std::int32_t>> tokenize(engine::ModelId, const std::string &, bool) override;
+    engine::Result<std::string> detokenize(engine::ModelId, const std::vector<std::int32_t> &) override;
+
+    struct State; // shared with what it hands out
+private:
+    std::shared_ptr<State> m_state;
+};
+
+} // namespace fake
