@@ -103,6 +103,9 @@ private:
 Result<Json> parseJson(std::string_view text, std::string_view fileName, const JsonLimits &limits)
 {
     try {
+        // The parser would take a zero byte for the end and never look behind it.
+        if (text.find('\0') != std::string_view::npos)
+            return Error(ErrorCode::BadFile, printable(fileName) + " cannot be read: it is not valid JSON (a zero byte).");
         TreeBuilder builder(limits);
         if (Json::sax_parse(text.begin(), text.end(), &builder))
             return std::move(builder.root);

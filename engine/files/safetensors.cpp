@@ -335,6 +335,8 @@ Result<std::vector<SafetensorsTensor>> readChecked(std::span<const std::byte> fi
         return broken(fileName, "its header does not start with {");
     if (!isUtf8(header))
         return broken(fileName, "its header is not UTF-8");
+    if (header.find('\0') != std::string::npos)
+        return broken(fileName, "the header is not valid JSON (a zero byte)"); // the parser would take it for the end
     HeaderReader reader;
     if (!Json::sax_parse(header.begin(), header.end(), &reader))
         return broken(fileName, reader.problem.empty() ? "the header is not valid JSON" : reader.problem);

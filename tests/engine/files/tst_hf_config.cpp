@@ -342,6 +342,7 @@ void TestHfConfig::brokenTextsAreRefused_data()
     QTest::newRow("cut") << QByteArray("{\"model_type\":\"llama\"") << QByteArray("not valid JSON");
     QTest::newRow("a list") << QByteArray("[]") << QByteArray("JSON object");
     QTest::newRow("tail") << QByteArray("{\"model_type\":\"llama\"} x") << QByteArray("not valid JSON");
+    QTest::newRow("zero byte") << QByteArray("{\"model_type\":\"llama\"}\0 x", 24) << QByteArray("zero byte");
     QTest::newRow("twice") << QByteArray("{\"model_type\":\"llama\",\"model_type\":\"qwen2\"}") << QByteArray("twice");
     QTest::newRow("deep") << QByteArray("{\"a\":" + QByteArray(1000000, '[')) << QByteArray("deeper than 32");
     QTest::newRow("bad UTF-8") << QByteArray("{\"model_type\":\"\xFF\"}") << QByteArray("not valid JSON");
