@@ -6,8 +6,10 @@
 
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace engine {
@@ -32,17 +34,31 @@ bool isWordLike(const AddedToken &token)
     return true;
 }
 
+// The reference library composes by the tables of Unicode 9; characters that came later pass through it untouched,
+// and models were trained on that. (Found by comparing every combining character.)
+const icu::Normalizer2 *unicode9Composer()
+{
+    static const std::unique_ptr<const icu::FilteredNormalizer2> composer = [] {
+        UErrorCode error = U_ZERO_ERROR;
+        const icu::Normalizer2 *nfc = icu::Normalizer2::getNFCInstance(error);
+        static const icu::UnicodeSet known(UNICODE_STRING_SIMPLE("[:age=9.0:]"), error);
+        return U_FAILURE(error) ? nullptr : std::make_unique<const icu::FilteredNormalizer2>(*nfc, known);
+    }();
+    return composer.get();
+}
+
 // NFC, or nothing when the text is in it already.
 std::optional<std::string> composed(std::string_view text)
 {
     UErrorCode error = U_ZERO_ERROR;
     const icu::Normalizer2 *nfc = icu::Normalizer2::getNFCInstance(error);
+    const icu::Normalizer2 *composer = unicode9Composer();
     const icu::StringPiece piece(text.data(), static_cast<std::int32_t>(text.size()));
-    if (U_FAILURE(error) || nfc->isNormalizedUTF8(piece, error) || U_FAILURE(error))
+    if (U_FAILURE(error) || !composer || nfc->isNormalizedUTF8(piece, error) || U_FAILURE(error))
         return std::nullopt;
     std::string result;
     icu::StringByteSink<std::string> sink(&result);
-    nfc->normalizeUTF8(0, piece, sink, nullptr, error);
+    composer->normalizeUTF8(0, piece, sink, nullptr, error);
     return U_FAILURE(error) ? std::nullopt : std::optional(std::move(result));
 }
 

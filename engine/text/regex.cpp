@@ -3,6 +3,7 @@
 #include "text/regex.h"
 
 #include "base/assert.h"
+#include "text/newer_characters.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -49,6 +50,16 @@ Error refused(std::string_view pattern, const std::string &why)
             + (pattern.size() > 120 ? "...\" " : "\" ") + why};
 }
 
+// The characters of a one-letter category that PCRE2's tables may lack.
+std::string_view newerCharacters(char category)
+{
+    for (const NewerCharacters &newer : kSinceUnicode14) {
+        if (newer.category == category)
+            return newer.ranges;
+    }
+    return {};
+}
+
 // Oniguruma's spelling to PCRE2's. PCRE2 counts U+180E as \s and reads \h as blanks; Oniguruma nests classes.
 Result<std::string> translate(std::string_view pattern)
 {
@@ -70,6 +81,21 @@ Result<std::string> translate(std::string_view pattern)
             case 'h':
                 out += inClass ? "0-9a-fA-F" : "[0-9a-fA-F]";
                 break;
+            case 'p':
+            case 'P': {
+                const std::string_view property = pattern.substr(i + 1, 3);
+                const std::string_view newer
+                    = property.size() == 3 && property[0] == '{' && property[2] == '}' ? newerCharacters(property[1]) : "";
+                const bool negated = next == 'P';
+                if (newer.empty() || (inClass && negated)) { // a negated one cannot be extended inside a class
+                    out += {'\\', next};
+                    break;
+                }
+                const std::string members = std::string("\\p") + std::string(property) + std::string(newer);
+                out += inClass ? members : (negated ? "[^" : "[") + members + "]";
+                i += 3;
+                break;
+            }
             case 'H':
             case 'R':
             case 'X':
