@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -112,8 +113,18 @@ public:
 
 private:
     // kv_b holds [nope key rows | value rows] per head. The key half is transposed so that it acts on the query.
+    // Newer GGUF files have the two halves apart and transposed already.
     Status loadHeadMatrices(WeightLoader &loader, const std::string &prefix)
     {
+        if (!loader.has(prefix + ".kv_b_proj.weight") && loader.has(prefix + ".k_b_proj.weight")) {
+            ENGINE_TRY(const std::vector<float> keys,
+                loader.values(prefix + ".k_b_proj.weight", {m_heads, m_latent, m_nope}));
+            ENGINE_TRY(m_keyUp, loader.computed(keys, {m_heads, m_latent, m_nope}));
+            ENGINE_TRY(const std::vector<float> values,
+                loader.values(prefix + ".v_b_proj.weight", {m_heads, m_value, m_latent}));
+            ENGINE_TRY(m_valueUp, loader.computed(values, {m_heads, m_value, m_latent}));
+            return Done{};
+        }
         const std::int64_t perHead = m_nope + m_value;
         ENGINE_TRY(const std::vector<float> both,
             loader.values(prefix + ".kv_b_proj.weight", {m_heads * perHead, m_latent}));

@@ -39,7 +39,9 @@ Result<ModelBundle> loadModel(const LoadContext &context)
         return Error{ErrorCode::Unsupported, "Diptych cannot run the architecture \"" + config.text.architecture +
                 "\" of " + context.files->path().string() + "; it runs " + known + "."};
     }
-    return architecture->load(context);
+    ENGINE_TRY(ModelBundle bundle, architecture->load(context));
+    ENGINE_CHECK(context.files->intact()); // what was read meanwhile is what the file holds
+    return bundle;
 }
 
 Result<ModelBundle> loadTextBundle(WeightLoader &loader, const LayerParts &parts)

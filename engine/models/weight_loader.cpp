@@ -196,7 +196,7 @@ Result<WeightPtr> WeightLoader::expertSet(const std::string &prefix, const std::
                 m_context.files->path().string() + " have FP8 blocks that cross from one expert to the next."};
     };
     const bool isGateOrUp = projection != "down_proj";
-    const std::string fused = prefix + (isGateOrUp ? ".gate_up_proj" : ".down_proj");
+    const std::string fused = prefix + ".gate_up_proj.weight";
     const std::string stacked = prefix + "." + projection + ".weight";
     if (has(stacked)) {
         ENGINE_TRY(const FileTensor *tensor, begin(stacked, {count, out, in}));
@@ -205,12 +205,12 @@ Result<WeightPtr> WeightLoader::expertSet(const std::string &prefix, const std::
         sources.push_back(tensor);
         for (int expert = 0; expert < count; ++expert)
             slices.push_back(sliceRows(*tensor, expert * out, out));
-    } else if (has(fused)) {
-        const std::int64_t rows = isGateOrUp ? 2 * out : out;
+    } else if (isGateOrUp && has(fused)) {
+        const std::int64_t rows = 2 * out;
         ENGINE_TRY(const FileTensor *tensor, begin(fused, {count, rows, in}));
         if (!canSlice(*tensor))
             return cannotSlice(*tensor);
-        if (projection != "gate_proj")
+        if (projection == "up_proj")
             sources.push_back(tensor); // counted once
         for (int expert = 0; expert < count; ++expert)
             slices.push_back(sliceRows(*tensor, expert * rows + (projection == "up_proj" ? out : 0), out));

@@ -38,9 +38,9 @@ def digest(data):
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def best_resolution(width, height):
+def best_resolution(width, height, candidates):
     best, most_kept, least_wasted = None, 0, float("inf")
-    for w, h in CANDIDATES:
+    for w, h in candidates:
         scale = min(w / width, h / height)
         kept = min(int(width * scale) * int(height * scale), width * height)
         wasted = w * h - kept
@@ -49,14 +49,16 @@ def best_resolution(width, height):
     return best
 
 
-def tiles(image, images):
-    w, h = best_resolution(*image.size) if images <= 2 else (384, 384)
-    parts = [ImageOps.pad(image, (384, 384), color=(127, 127, 127))]
+def tiles(image, images, candidates):
+    """Tiles in a row, in a column, and their bytes: the global view, then the local ones row by row."""
+    size = candidates[0][0]
+    w, h = best_resolution(*image.size, candidates) if images <= 2 else (size, size)
+    parts = [ImageOps.pad(image, (size, size), color=(127, 127, 127))]
     local = ImageOps.pad(image, (w, h), color=(127, 127, 127))
-    for y in range(0, h, 384):
-        for x in range(0, w, 384):
-            parts.append(local.crop((x, y, x + 384, y + 384)))
-    return w // 384, h // 384, b"".join(p.tobytes() for p in parts)
+    for y in range(0, h, size):
+        for x in range(0, w, size):
+            parts.append(local.crop((x, y, x + size, y + size)))
+    return w // size, h // size, b"".join(p.tobytes() for p in parts)
 
 
 def main():
@@ -77,7 +79,7 @@ def main():
         sizes.append((rng.randint(1, 700), rng.randint(1, 700)))
     for index, (w, h) in enumerate(sizes):
         images = 3 if index % 11 == 10 else 1 + index % 2
-        wide, high, data = tiles(draw(w, h, 1000 + index), images)
+        wide, high, data = tiles(draw(w, h, 1000 + index), images, CANDIDATES)
         cut.append(dict(width=w, height=h, seed=1000 + index, images=images, tilesWide=wide, tilesHigh=high,
                         sha256=digest(data)))
     os.makedirs(os.path.join(HERE, "pillow"), exist_ok=True)

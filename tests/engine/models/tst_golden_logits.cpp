@@ -1,0 +1,333 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/models/model_runner.h"
+#include "engine/vision/drawn_picture.h"
+
+#include <QDir>
+#include <QFile>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QTest>
+
+#include <array>
+#include <cstring>
+
+namespace {
+
+struct Golden {
+    QString folder;
+    QJsonObject json;
+    std::vector<std::int32_t> ids;
+    std::vector<float> logits;
+    std::size_t vocabulary = 0;
+};
+
+std::vector<float> readFloats(const QString &path)
+{
+    QFile file(path);
+    if (!file.open(QIODevice::ReadOnly))
+        return {};
+    const QByteArray bytes = file.readAll();
+    std::vector<float> values(static_cast<std::size_t>(bytes.size()) / sizeof(float));
+    std::memcpy(values.data(), bytes.constData(), values.size() * sizeof(float));
+    return values;
+}
+
+Golden readGolden(const QString &name)
+{
+    Golden golden;
+    golden.folder = QStringLiteral(DIPTYCH_SOURCE_DIR "/tests/golden/models/") + name;
+    QFile file(golden.folder + QStringLiteral("/golden.json"));
+    if (file.open(QIODevice::ReadOnly))
+        golden.json = QJsonDocument::fromJson(file.readAll()).object();
+    for (const QJsonValue &id : golden.json[u"ids"].toArray())
+        golden.ids.push_back(id.toInt());
+    golden.vocabulary = static_cast<std::size_t>(golden.json[u"vocabulary"].toInt());
+    golden.logits = readFloats(golden.folder + QStringLiteral("/logits.f32"));
+    return golden;
+}
+
+std::unique_ptr<ModelRunner> loadRunner(const Golden &golden, const engine::CpuBackendOptions &options,
+    const engine::LoadOptions &load = {})
+{
+    engine::Result<std::unique_ptr<ModelRunner>> runner =
+        ModelRunner::load(golden.folder.toStdString(), options, 16, load);
+    if (!runner.ok()) {
+        qWarning("%s", runner.error().message.c_str());
+        return nullptr;
+    }
+    return std::move(runner).value();
+}
+
+// Feeds the prompt in the given pieces; the rest token by token.
+engine::Status feedInPieces(ModelRunner &runner, const std::vector<std::int32_t> &ids, std::vector<std::size_t> pieces,
+    std::vector<float> &logits, const engine::EmbeddingSplice *splice = nullptr)
+{
+    for (std::size_t first = 0; first < ids.size();) {
+        const std::size_t count = pieces.empty() ? 1 : std::min(pieces.front(), ids.size() - first);
+        if (!pieces.empty())
+            pieces.erase(pieces.begin());
+        std::vector<engine::EmbeddingSplice> splices;
+        if (splice && first == 0)
+            splices.push_back(*splice);
+        const std::vector<std::int32_t> part(ids.begin() + static_cast<std::ptrdiff_t>(first),
+            ids.begin() + static_cast<std::ptrdiff_t>(first + count));
+        ENGINE_CHECK(runner.feed(part, logits, splices));
+        first += count;
+    }
+    return engine::Done{};
+}
+
+} // namespace
+
+// Logits of tiny random models, computed by transformers in float32 (tests/golden/make_goldens.py).
+class TestGoldenLogits : public QObject {
+    Q_OBJECT
+
+private:
+    static void addTextModels()
+    {
+        QTest::addColumn<QString>("name");
+        for (const char *name : {"llama", "llama-tied-linear", "qwen2", "qwen3-yarn", "deepseek-v2-greedy",
+                 "deepseek-v2-group-yarn", "deepseek-v3-yarn", "deepseek-vl2-base-text", "deepseek-vl2-tiny-text",
+                 "deepseek-v3-fp8"})
+            QTest::newRow(name) << QString::fromLatin1(name);
+    }
+    static void compareExactly(const std::vector<float> &found, const Golden &golden)
+    {
+        const float error = worstRowError(found, golden.logits, golden.vocabulary);
+        QVERIFY2(error < 1e-4F, qPrintable(QStringLiteral("relative error %1").arg(static_cast<double>(error))));
+        for (std::size_t row = 0; row < golden.ids.size(); ++row)
+            QCOMPARE(bestColumn(found, row, golden.vocabulary), bestColumn(golden.logits, row, golden.vocabulary));
+    }
+
+private slots:
+    void promptAndDecodeEqualTransformers_data() { addTextModels(); }
+    void promptAndDecodeEqualTransformers()
+    {
+        QFETCH(QString, name);
+        const Golden golden = readGolden(name);
+        QVERIFY(golden.ids.size() >= 40);
+        for (const char *isa : {"reference", ""}) { // the plain kernels, and the best of this machine
+            const auto runner = loadRunner(golden, {.threads = 2, .exact = true, .isa = isa});
+            QVERIFY(runner);
+            std::vector<float> found;
+            const engine::Status status = feedInPieces(*runner, golden.ids, {17, 14, 2}, found);
+            QVERIFY2(status.ok(), status.ok() ? "" : status.error().message.c_str());
+            compareExactly(found, golden);
+        }
+    }
+    void wholePromptAtOnceIsTheSame_data() { addTextModels(); }
+    void wholePromptAtOnceIsTheSame()
+    {
+        QFETCH(QString, name);
+        const Golden golden = readGolden(name);
+        const auto runner = loadRunner(golden, {.threads = 1, .exact = true});
+        QVERIFY(runner);
+        std::vector<float> found;
+        QVERIFY(feedInPieces(*runner, golden.ids, {golden.ids.size()}, found).ok());
+        compareExactly(found, golden);
+    }
+    void nativePrecisionStaysClose_data() { addTextModels(); }
+    void nativePrecisionStaysClose()
+    {
+        QFETCH(QString, name);
+        const Golden golden = readGolden(name);
+        const auto runner = loadRunner(golden, {.threads = 2});
+        QVERIFY(runner);
+        std::vector<float> found;
+        QVERIFY(feedInPieces(*runner, golden.ids, {33, 20}, found).ok());
+        const float error = worstRowError(found, golden.logits, golden.vocabulary);
+        QVERIFY2(error < 0.05F, qPrintable(QStringLiteral("relative error %1").arg(static_cast<double>(error))));
+    }
+    void requantisedModelsAnswerAlike()
+    {
+        const Golden golden = readGolden(QStringLiteral("llama"));
+        for (const char *kind : {"q8_0", "q4_0"}) {
+            engine::LoadOptions load;
+            load.requantize = kind;
+            const auto runner = loadRunner(golden, {.threads = 1}, load);
+            QVERIFY(runner);
+            std::vector<float> found;
+            QVERIFY(feedInPieces(*runner, golden.ids, {40}, found).ok());
+            int agree = 0;
+            for (std::size_t row = 0; row < golden.ids.size(); ++row)
+                agree += bestColumn(found, row, golden.vocabulary) == bestColumn(golden.logits, row, golden.vocabulary);
+            const float error = worstRowError(found, golden.logits, golden.vocabulary);
+            QVERIFY2(error > 1e-5F, "nothing was quantised");
+            QVERIFY2(agree * 10 >= static_cast<int>(golden.ids.size()) * (std::strcmp(kind, "q8_0") == 0 ? 9 : 4),
+                qPrintable(QString::number(agree)));
+        }
+    }
+    void twoSequencesInOneStepDoNotMix()
+    {
+        const Golden golden = readGolden(QStringLiteral("deepseek-v3-yarn"));
+        const auto runner = loadRunner(golden, {.threads = 2, .exact = true});
+        QVERIFY(runner);
+        // Rows of the golden sequence (25, then the rest) beside another sequence, in one step.
+        std::vector<float> found;
+        const std::vector<std::int32_t> firstBlocks{9, 3, 7, 1, 12}, secondBlocks{2, 15, 4, 5, 6};
+        std::size_t done = 0;
+        for (const std::size_t count : {std::size_t{25}, golden.ids.size() - 25}) {
+            std::vector<std::int32_t> ids(5, 11), positions(5), rows;
+            std::iota(positions.begin(), positions.end(), static_cast<int>(done));
+            for (std::size_t i = 0; i < count; ++i) {
+                rows.push_back(static_cast<int>(ids.size()));
+                ids.push_back(golden.ids[done + i]);
+                positions.push_back(static_cast<int>(done + i));
+            }
+            const std::array<engine::KvSequence, 2> sequences{
+                {{.firstRow = 0, .rowCount = 5, .firstPosition = static_cast<int>(done), .blocks = secondBlocks},
+                    {.firstRow = 5, .rowCount = static_cast<int>(count), .firstPosition = static_cast<int>(done),
+                        .blocks = firstBlocks}}};
+            const std::size_t before = found.size();
+            found.resize(before + count * golden.vocabulary);
+            engine::Batch batch;
+            batch.ids = ids;
+            batch.positions = positions;
+            batch.sequences = sequences;
+            batch.cache = runner->cache.layers();
+            batch.logitRows = rows;
+            batch.logits = found.data() + before;
+            QVERIFY(runner->model.text->forward(batch).ok());
+            done += count;
+        }
+        compareExactly(found, golden);
+    }
+    void pictureAndTextEqualTransformers()
+    {
+        const Golden golden = readGolden(QStringLiteral("deepseek-vl2"));
+        const std::vector<float> wanted = readFloats(golden.folder + QStringLiteral("/embeddings.f32"));
+        QVERIFY(!wanted.empty());
+        const QJsonObject picture = golden.json[u"picture"].toObject();
+        const engine::Image image = drawPicture(picture[u"width"].toInt(), picture[u"height"].toInt(),
+            static_cast<std::uint32_t>(picture[u"seed"].toInt()));
+        for (const char *isa : {"reference", ""}) {
+            const auto runner = loadRunner(golden, {.threads = 2, .exact = true, .isa = isa});
+            QVERIFY(runner);
+            QVERIFY(runner->model.vision);
+            const engine::ImagePreprocessor &preprocessor = runner->model.vision->preprocessor();
+            const engine::ImageTiles tiles = preprocessor.prepare(image, 1);
+            QCOMPARE(tiles.plan.tilesWide, picture[u"tilesWide"].toInt());
+            QCOMPARE(tiles.plan.tilesHigh, picture[u"tilesHigh"].toInt());
+            std::vector<int> seen;
+            auto embeddings = runner->model.vision->encode(tiles, {}, [&](int done, int) { seen.push_back(done); });
+            QVERIFY2(embeddings.ok(), embeddings.ok() ? "" : embeddings.error().message.c_str());
+            QCOMPARE(seen.back(), 1 + tiles.plan.tilesWide * tiles.plan.tilesHigh);
+            const int hidden = runner->model.text->config().hidden;
+            const engine::Tensor view = embeddings->view({tiles.plan.tokenCount, hidden});
+            std::vector<float> values(static_cast<std::size_t>(view.shape.elements()));
+            runner->backend->toHost(values.data(), view);
+            const float error = worstRowError(values, wanted, static_cast<std::size_t>(hidden));
+            QVERIFY2(error < 1e-4F, qPrintable(QStringLiteral("embeddings: relative error %1").arg(static_cast<double>(error))));
+
+            std::vector<float> found;
+            const engine::EmbeddingSplice splice{.firstRow = picture[u"firstRow"].toInt(), .embeddings = view};
+            const engine::Status status = feedInPieces(*runner, golden.ids,
+                {static_cast<std::size_t>(splice.firstRow + tiles.plan.tokenCount + 3), 11}, found, &splice);
+            QVERIFY2(status.ok(), status.ok() ? "" : status.error().message.c_str());
+            compareExactly(found, golden);
+        }
+    }
+    void stoppedEncodeSaysCancelled()
+    {
+        const Golden golden = readGolden(QStringLiteral("deepseek-vl2"));
+        const auto runner = loadRunner(golden, {.threads = 1});
+        QVERIFY(runner);
+        std::stop_source stop;
+        stop.request_stop();
+        const engine::ImageTiles tiles = runner->model.vision->preprocessor().prepare(drawPicture(100, 100, 1), 1);
+        const auto result = runner->model.vision->encode(tiles, stop.get_token(), {});
+        QVERIFY(!result.ok());
+        QCOMPARE(result.error().code, engine::ErrorCode::Cancelled);
+    }
+    void observationsTellRoutingAndAttention()
+    {
+        const Golden golden = readGolden(QStringLiteral("deepseek-v3-yarn"));
+        const auto runner = loadRunner(golden, {.threads = 2, .exact = true});
+        QVERIFY(runner);
+        std::vector<engine::RowObservation> seen;
+        const std::vector<std::int32_t> rows{3, 39};
+        engine::Batch batch;
+        batch.observeRows = rows;
+        batch.observeRouting = batch.observeAttention = true;
+        batch.observations = &seen;
+        std::vector<float> logits;
+        const std::vector<std::int32_t> ids(golden.ids.begin(), golden.ids.begin() + 40);
+        QVERIFY(runner->feed(ids, logits, {}, batch).ok());
+        QCOMPARE(seen.size(), std::size_t{2});
+        for (std::size_t i = 0; i < seen.size(); ++i) {
+            QCOMPARE(seen[i].attention.size(), static_cast<std::size_t>(rows[i]) + 1);
+            QVERIFY(std::abs(std::accumulate(seen[i].attention.begin(), seen[i].attention.end(), 0.0F) - 1.0F) < 1e-4F);
+            QCOMPARE(seen[i].routing.layers.size(), std::size_t{2});
+            for (const engine::RoutingRecord::Layer &layer : seen[i].routing.layers) {
+                QVERIFY(layer.layer >= 1);
+                QCOMPARE(layer.experts.size(), std::size_t{4});
+                QVERIFY(std::abs(std::accumulate(layer.weights.begin(), layer.weights.end(), 0.0F) - 2.5F) < 1e-3F);
+            }
+        }
+        const float error = worstRowError(logits,
+            std::vector<float>(golden.logits.begin(), golden.logits.begin() + static_cast<std::ptrdiff_t>(logits.size())),
+            golden.vocabulary);
+        QVERIFY(error < 1e-4F); // looking changes nothing
+    }
+    void expertOptionsAreObeyed()
+    {
+        const Golden golden = readGolden(QStringLiteral("deepseek-v2-greedy"));
+        const auto runner = loadRunner(golden, {.threads = 1, .exact = true});
+        QVERIFY(runner);
+        std::vector<engine::RowObservation> seen;
+        const std::vector<std::int32_t> rows{0, 1, 2, 3, 4, 5};
+        engine::Batch batch;
+        batch.observeRows = rows;
+        batch.observeRouting = true;
+        batch.observations = &seen;
+        batch.experts.maxExperts = 2;
+        batch.experts.stopExpertIds = {0, 1, 2, 3, 4, 5, 6, 7};
+        std::vector<float> logits;
+        const std::vector<std::int32_t> ids(golden.ids.begin(), golden.ids.begin() + 6);
+        QVERIFY(runner->feed(ids, logits, {}, batch).ok());
+        for (const engine::RowObservation &row : seen)
+            for (const engine::RoutingRecord::Layer &layer : row.routing.layers) {
+                QCOMPARE(layer.experts.size(), std::size_t{2});
+                QVERIFY(*std::min_element(layer.experts.begin(), layer.experts.end()) >= 8);
+            }
+        batch.experts.stopExpertIds = {16};
+        const engine::Status wrong = runner->feed(ids, logits, {}, batch);
+        QVERIFY(!wrong.ok());
+        QCOMPARE(wrong.error().code, engine::ErrorCode::BadRequest);
+        batch.experts.stopExpertIds = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+        QVERIFY(!runner->feed(ids, logits, {}, batch).ok());
+    }
+    void slidingWindowForgetsWhatIsFar()
+    {
+        const Golden golden = readGolden(QStringLiteral("llama"));
+        engine::LoadOptions load;
+        load.attentionWindow = 8;
+        const auto runner = loadRunner(golden, {.threads = 1, .exact = true}, load);
+        QVERIFY(runner);
+        std::vector<float> found;
+        QVERIFY(feedInPieces(*runner, golden.ids, {40}, found).ok());
+        const auto rowsOf = [&](const std::vector<float> &all, std::size_t first, std::size_t last) {
+            return std::vector<float>(all.begin() + static_cast<std::ptrdiff_t>(first * golden.vocabulary),
+                all.begin() + static_cast<std::ptrdiff_t>(last * golden.vocabulary));
+        };
+        QVERIFY(worstRowError(rowsOf(found, 0, 8), rowsOf(golden.logits, 0, 8), golden.vocabulary) < 1e-4F);
+        QVERIFY(worstRowError(rowsOf(found, 40, 80), rowsOf(golden.logits, 40, 80), golden.vocabulary) > 1e-2F);
+    }
+    void unknownTokenIsRefused()
+    {
+        const Golden golden = readGolden(QStringLiteral("llama"));
+        const auto runner = loadRunner(golden, {.threads = 1});
+        QVERIFY(runner);
+        std::vector<float> logits;
+        const engine::Status status = runner->feed({3, 96}, logits);
+        QVERIFY(!status.ok());
+        QCOMPARE(status.error().code, engine::ErrorCode::BadRequest);
+        QVERIFY(status.error().message.find("96") != std::string::npos);
+    }
+};
+
+QTEST_APPLESS_MAIN(TestGoldenLogits)
+#include "tst_golden_logits.moc"
