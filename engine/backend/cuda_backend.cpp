@@ -1,0 +1,435 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+// The engine's side of the CUDA plug-in: finds libdiptych-cuda.so, checks it and speaks its C table. No CUDA headers.
+#include "backend/backend.h"
+#include "backend/cuda_plugin_api.h"
+#include "base/assert.h"
+#include "kernels/convert.h"
+
+#include <algorithm>
+#include <cstring>
+#include <dlfcn.h>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace engine {
+
+namespace {
+
+constexpr const char *kPluginName = "libdiptych-cuda.so";
+
+struct Library {
+    void *handle = nullptr;
+    DiptychCudaApi api{};
+    ~Library()
+    {
+        if (api.close != nullptr)
+            api.close(api.context);
+        // The library stays mapped: CUDA's own threads may still hold code of it.
+    }
+};
+
+struct DeviceBlock final : Buffer::Block {
+    explicit DeviceBlock(std::shared_ptr<Library> l) : library(std::move(l)) {}
+    ~DeviceBlock() override { library->api.release(library->api.context, data); }
+    std::shared_ptr<Library> library;
+};
+
+struct CudaWeight final : Weight {
+    Buffer data, scales;
+    DiptychCudaWeight view{};
+};
+
+DiptychCudaRows rowsOf(const Tensor &t)
+{
+    return {t.f32(), t.rows(), t.columns(), t.rowStride == 0 ? t.columns() : t.rowStride};
+}
+
+DiptychCudaWeight weightOf(const Weight *weight) { return static_cast<const CudaWeight *>(weight)->view; }
+
+const float *vectorOf(const Weight *weight)
+{
+    return weight == nullptr ? nullptr : static_cast<const float *>(weightOf(weight).data);
+}
+
+DiptychCudaKv kvOf(const KvLayer &layer)
+{
+    return {layer.keys, layer.values, static_cast<std::int32_t>(layer.dtype), layer.kvHeads, layer.keyDim, layer.valueDim,
+            layer.valuesInKeys ? 1 : 0, layer.blockTokens};
+}
+
+std::vector<DiptychCudaSequence> sequencesOf(std::span<const KvSequence> sequences, int blockTokens)
+{
+    std::vector<DiptychCudaSequence> result;
+    result.reserve(sequences.size());
+    for (const KvSequence &s : sequences) {
+        // Only the blocks that hold context travel to the device.
+        const int used = (s.firstPosition + s.rowCount + blockTokens - 1) / blockTokens;
+        result.push_back({s.firstRow, s.rowCount, s.firstPosition, used, s.blocks.data()});
+    }
+    return result;
+}
+
+// The types the plug-in's products read as they lie; others are widened to F32 at upload.
+bool isNative(DType type)
+{
+    switch (type) {
+    case DType::F32:
+    case DType::F16:
+    case DType::BF16:
+    case DType::F8E4M3:
+    case DType::Q8_0:
+    case DType::Q4_0:
+    case DType::Q4_1:
+    case DType::Q5_0:
+    case DType::Q5_1:
+    case DType::Q4_K:
+    case DType::Q5_K:
+    case DType::Q6_K: return true;
+    default: return false;
+    }
+}
+
+std::vector<float> widen(const FileTensor &tensor)
+{
+    const std::int64_t columns = tensor.shape.rank == 0 ? 1 : tensor.shape[tensor.shape.rank - 1];
+    const std::int64_t rows = columns == 0 ? 0 : tensor.shape.elements() / columns;
+    const std::size_t bytes = kernels::rowBytes(tensor.dtype, static_cast<std::size_t>(columns));
+    std::vector<float> values(static_cast<std::size_t>(rows * columns));
+    const std::int64_t scaleColumns = (columns + tensor.scaleBlockColumns - 1) / tensor.scaleBlockColumns;
+    const std::size_t scaleRowBytes = kernels::rowBytes(tensor.scaleType, static_cast<std::size_t>(scaleColumns));
+    for (std::int64_t row = 0; row < rows; ++row) {
+        float *target = values.data() + row * columns;
+        kernels::dequantizeRow(tensor.dtype, tensor.bytes.data() + static_cast<std::size_t>(row) * bytes, columns, target);
+        if (!tensor.scales.empty()) {
+            const auto block = static_cast<std::size_t>(row / tensor.scaleBlockRows);
+            kernels::applyScales(target, columns, tensor.scales.data() + block * scaleRowBytes, tensor.scaleType,
+                tensor.scaleBlockColumns);
+        }
+    }
+    return values;
+}
+
+std::optional<DType> requantizeType(std::string_view name)
+{
+    if (name == "q8_0")
+        return DType::Q8_0;
+    if (name == "q4_0")
+        return DType::Q4_0;
+    return std::nullopt;
+}
+
+class CudaBackend final : public Backend {
+public:
+    CudaBackend(std::shared_ptr<Library> library, int device)
+        : m_library(std::move(library)), m_api(m_library->api), m_id("cuda:" + std::to_string(device))
+    {
+    }
+
+    std::string_view id() const override { return m_id; }
+    bool hostMemory() const override { return false; }
+
+    Result<Buffer> allocate(std::size_t bytes) override
+    {
+        auto block = std::make_unique<DeviceBlock>(m_library);
+        block->data = static_cast<std::byte *>(m_api.allocate(m_api.context, bytes));
+        block->bytes = bytes;
+        if (block->data == nullptr)
+            return outOfMemory(bytes);
+        return Buffer(std::move(block));
+    }
+
+    Result<WeightPtr> upload(const FileTensor &tensor, const UploadOptions &options) override
+    {
+        const FileTensor *const one[] = {&tensor};
+        return uploadMany(one, tensor.shape, options);
+    }
+
+    Result<WeightPtr> uploadExperts(std::span<const FileTensor *const> experts, const UploadOptions &options) override
+    {
+        ENGINE_ASSERT(!experts.empty());
+        const FileTensor &first = *experts[0];
+        if (experts.size() == 1 && first.shape.rank == 3)
+            return uploadMany(experts, first.shape, options);
+        return uploadMany(experts, Shape{static_cast<std::int64_t>(experts.size()), first.shape[0], first.shape[1]}, options);
+    }
+
+    Result<WeightPtr> uploadValues(std::span<const float> values, const Shape &shape) override
+    {
+        auto weight = std::make_unique<CudaWeight>();
+        ENGINE_TRY(weight->data, allocate(values.size_bytes()));
+        m_api.toDevice(m_api.context, weight->data.data(), values.data(), values.size_bytes());
+        describe(*weight, shape, DType::F32);
+        ENGINE_CHECK(finishStep());
+        return WeightPtr(std::move(weight));
+    }
+
+    Result<std::vector<float>> dequantize(const FileTensor &tensor) override
+    {
+        if (!kernels::isWeightType(tensor.dtype))
+            return Error{ErrorCode::Unsupported, "tensor " + tensor.name + " holds "
+                    + std::string(kernels::dtypeInfo(tensor.dtype).name) + ", which is no weight type"};
+        return widen(tensor);
+    }
+
+    void linear(const LinearArgs &a) override
+    {
+        m_api.linear(m_api.context, rowsOf(a.input), weightOf(a.weight), vectorOf(a.bias), rowsOf(a.output),
+            static_cast<std::int32_t>(a.activation), a.accumulate ? 1 : 0);
+    }
+    void headLinear(const HeadLinearArgs &a) override
+    {
+        const DiptychCudaWeight w = weightOf(a.weight);
+        const std::int64_t heads = w.experts;
+        const std::int64_t inputHead = a.inputHeadStride != 0 ? a.inputHeadStride : w.in;
+        const std::int64_t outputHead = a.outputHeadStride != 0 ? a.outputHeadStride : w.out;
+        const std::int64_t inputRow = a.inputRowStride != 0 ? a.inputRowStride : heads * inputHead;
+        const std::int64_t outputRow = a.outputRowStride != 0 ? a.outputRowStride : heads * outputHead;
+        m_api.headLinear(m_api.context, a.input.f32(), a.input.shape[0], heads, inputRow, inputHead, w, a.output.f32(), outputRow,
+            outputHead);
+    }
+    void rmsNorm(const RmsNormArgs &a) override
+    {
+        m_api.rmsNorm(m_api.context, rowsOf(a.input), vectorOf(a.weight), rowsOf(a.output), a.epsilon);
+    }
+    void layerNorm(const LayerNormArgs &a) override
+    {
+        m_api.layerNorm(m_api.context, rowsOf(a.input), vectorOf(a.weight), vectorOf(a.bias), rowsOf(a.output), a.epsilon);
+    }
+    void embed(const EmbedArgs &a) override
+    {
+        m_api.embed(m_api.context, weightOf(a.table), a.ids.data(), static_cast<std::int64_t>(a.ids.size()), rowsOf(a.output));
+    }
+    void rope(const RopeArgs &a) override
+    {
+        const std::int64_t stride = a.rowStride != 0 ? a.rowStride : a.x.shape[1] * a.x.shape[2];
+        m_api.rope(m_api.context, a.x.f32(), a.x.shape[0], a.x.shape[1], a.x.shape[2], stride, a.offset,
+            a.inverseFrequencies.data(), static_cast<std::int32_t>(a.inverseFrequencies.size()), a.magnitude,
+            a.interleaved ? 1 : 0, a.positions.data());
+    }
+    void storeKv(const StoreKvArgs &a) override
+    {
+        const auto sequences = sequencesOf(a.sequences, a.layer.blockTokens);
+        m_api.storeKv(m_api.context, rowsOf(a.keys), a.layer.valuesInKeys ? DiptychCudaRows{} : rowsOf(a.values), kvOf(a.layer),
+            sequences.data(), static_cast<std::int32_t>(sequences.size()));
+    }
+    void attention(const AttentionArgs &a) override
+    {
+        const auto sequences = sequencesOf(a.sequences, a.layer.blockTokens);
+        m_api.attention(m_api.context, a.query.f32(), a.output.f32(), a.heads, a.scale, a.window, kvOf(a.layer), sequences.data(),
+            static_cast<std::int32_t>(sequences.size()), a.observeRows.data(),
+            a.observed != nullptr ? static_cast<std::int32_t>(a.observeRows.size()) : 0, a.observed, a.observeStride);
+    }
+    void denseAttention(const DenseAttentionArgs &a) override
+    {
+        m_api.denseAttention(m_api.context, rowsOf(a.query), rowsOf(a.key), rowsOf(a.value), rowsOf(a.output), a.batch, a.tokens,
+            a.heads, a.headDim, a.scale);
+    }
+    void route(const RouteArgs &a) override
+    {
+        DiptychCudaRoute args{};
+        args.logits = a.logits.f32();
+        args.bias = vectorOf(a.bias);
+        args.rows = static_cast<std::int32_t>(a.logits.rows());
+        args.experts = a.experts;
+        args.perToken = a.perToken;
+        args.groups = a.groups;
+        args.groupsPerToken = a.groupsPerToken;
+        args.method = a.method;
+        args.score = a.score;
+        args.normalise = a.normalise ? 1 : 0;
+        args.automatic = a.automatic ? 1 : 0;
+        args.scale = a.scale;
+        args.stopExperts = a.stopExperts.data();
+        args.stopCount = static_cast<std::int32_t>(a.stopExperts.size());
+        args.ids = a.ids;
+        args.weights = a.weights;
+        m_api.route(m_api.context, &args);
+    }
+    void moe(const MoeArgs &a) override
+    {
+        m_api.moe(m_api.context, rowsOf(a.input), weightOf(a.gate), weightOf(a.up), weightOf(a.down), a.ids, a.weights, a.perToken,
+            rowsOf(a.output));
+    }
+    void siluMultiply(Tensor gate, Tensor up, Tensor output) override
+    {
+        m_api.siluMultiply(m_api.context, rowsOf(gate), rowsOf(up), rowsOf(output));
+    }
+    void add(Tensor accumulator, Tensor addend) override
+    {
+        m_api.add(m_api.context, rowsOf(accumulator), rowsOf(addend));
+    }
+    void copyRows(Tensor destination, Tensor source) override
+    {
+        m_api.copyRows(m_api.context, rowsOf(destination), rowsOf(source));
+    }
+    void toDevice(Tensor destination, const void *host, std::size_t bytes) override
+    {
+        m_api.toDevice(m_api.context, destination.data, host, bytes);
+    }
+    void toHost(void *host, Tensor source) override
+    {
+        const std::int64_t stride = source.rowStride == 0 ? source.columns() : source.rowStride;
+        const std::size_t rowBytes = kernels::rowBytes(source.dtype, static_cast<std::size_t>(source.columns()));
+        const auto strideBytes = kernels::rowBytes(source.dtype, static_cast<std::size_t>(stride));
+        if (strideBytes == rowBytes) {
+            m_api.toHost(m_api.context, host, source.data, rowBytes * static_cast<std::size_t>(source.rows()));
+            return;
+        }
+        for (std::int64_t row = 0; row < source.rows(); ++row)
+            m_api.toHost(m_api.context, static_cast<std::byte *>(host) + static_cast<std::size_t>(row) * rowBytes,
+                source.data + static_cast<std::size_t>(row) * strideBytes, rowBytes);
+    }
+    Status finishStep() override
+    {
+        char text[512] = {};
+        const int result = m_api.finishStep(m_api.context, text, sizeof text);
+        if (result == 0)
+            return Done{};
+        return Error{result == 2 ? ErrorCode::OutOfMemory : ErrorCode::DeviceLost, "the CUDA device failed (" + std::string(text) + ")"};
+    }
+
+private:
+    Error outOfMemory(std::size_t bytes)
+    {
+        std::uint64_t free = 0;
+        std::uint64_t total = 0;
+        m_api.memory(m_api.context, &free, &total);
+        return Error{ErrorCode::OutOfMemory, "the card has " + std::to_string(free >> 20) + " MiB free and "
+                + std::to_string(bytes >> 20) + " MiB more are needed; use a smaller context, a smaller precision or the processor"};
+    }
+
+    static void describe(CudaWeight &weight, const Shape &shape, DType dtype)
+    {
+        const bool isVector = shape.rank <= 1;
+        weight.shape = shape;
+        weight.dtype = dtype;
+        weight.bytes = weight.data.bytes() + weight.scales.bytes();
+        DiptychCudaWeight &view = weight.view;
+        view.data = weight.data.data();
+        view.scales = weight.scales.data();
+        view.experts = shape.rank == 3 ? shape[0] : 1;
+        view.in = shape.rank == 0 ? 1 : shape[shape.rank - 1];
+        view.out = isVector ? 1 : shape[shape.rank - 2];
+        view.dtype = static_cast<std::int32_t>(dtype);
+        view.rowBytes = static_cast<std::int64_t>(kernels::rowBytes(dtype, static_cast<std::size_t>(view.in)));
+        view.scaleType = static_cast<std::int32_t>(DType::F32);
+        view.scaleRows = view.scaleColumns = 128;
+    }
+
+    // Tensors one after the other as one weight of `shape`. Vectors (norms, biases) are kept in float32.
+    Result<WeightPtr> uploadMany(std::span<const FileTensor *const> tensors, const Shape &shape, const UploadOptions &options)
+    {
+        const FileTensor &first = *tensors[0];
+        if (!kernels::isWeightType(first.dtype))
+            return Error{ErrorCode::Unsupported, "tensor " + first.name + " holds "
+                    + std::string(kernels::dtypeInfo(first.dtype).name) + ", which is no weight type"};
+        const std::int64_t columns = shape.rank == 0 ? 1 : shape[shape.rank - 1];
+        std::optional<DType> target = requantizeType(options.requantize);
+        if (target && (shape.rank < 2 || columns % 32 != 0))
+            target.reset();
+        const bool keep = shape.rank >= 2 && isNative(first.dtype) && !target && !options.transposed;
+        auto weight = std::make_unique<CudaWeight>();
+        if (keep) {
+            std::size_t bytes = 0;
+            std::size_t scaleBytes = 0;
+            for (const FileTensor *tensor : tensors) {
+                bytes += tensor->bytes.size();
+                scaleBytes += tensor->scales.size();
+            }
+            ENGINE_TRY(weight->data, allocate(bytes));
+            if (scaleBytes > 0) {
+                ENGINE_TRY(weight->scales, allocate(scaleBytes));
+            }
+            std::size_t offset = 0;
+            std::size_t scaleOffset = 0;
+            for (const FileTensor *tensor : tensors) {
+                m_api.toDevice(m_api.context, weight->data.data() + offset, tensor->bytes.data(), tensor->bytes.size());
+                offset += tensor->bytes.size();
+                if (!tensor->scales.empty())
+                    m_api.toDevice(m_api.context, weight->scales.data() + scaleOffset, tensor->scales.data(), tensor->scales.size());
+                scaleOffset += tensor->scales.size();
+            }
+            describe(*weight, shape, first.dtype);
+            weight->view.scaleType = static_cast<std::int32_t>(first.scaleType);
+            weight->view.scaleRows = first.scaleBlockRows;
+            weight->view.scaleColumns = first.scaleBlockColumns;
+            ENGINE_CHECK(finishStep());
+            return WeightPtr(std::move(weight));
+        }
+        std::vector<float> values;
+        for (const FileTensor *tensor : tensors) {
+            const std::vector<float> part = widen(*tensor);
+            values.insert(values.end(), part.begin(), part.end());
+        }
+        Shape stored = shape;
+        if (options.transposed) {
+            ENGINE_ASSERT(shape.rank == 2);
+            std::vector<float> turned(values.size());
+            for (std::int64_t row = 0; row < shape[0]; ++row) {
+                for (std::int64_t column = 0; column < shape[1]; ++column)
+                    turned[static_cast<std::size_t>(column * shape[0] + row)] = values[static_cast<std::size_t>(row * shape[1] + column)];
+            }
+            values = std::move(turned);
+            stored = Shape{shape[1], shape[0]};
+        }
+        if (!target || options.transposed)
+            return uploadValues(values, stored);
+        const std::size_t rowBytes = kernels::rowBytes(*target, static_cast<std::size_t>(columns));
+        const auto rows = static_cast<std::size_t>(shape.elements() / columns);
+        std::vector<std::byte> packed(rows * rowBytes);
+        for (std::size_t row = 0; row < rows; ++row)
+            kernels::quantizeRow(*target, values.data() + row * static_cast<std::size_t>(columns), columns, packed.data() + row * rowBytes);
+        ENGINE_TRY(weight->data, allocate(packed.size()));
+        m_api.toDevice(m_api.context, weight->data.data(), packed.data(), packed.size());
+        describe(*weight, shape, *target);
+        ENGINE_CHECK(finishStep());
+        return WeightPtr(std::move(weight));
+    }
+
+    std::shared_ptr<Library> m_library;
+    const DiptychCudaApi &m_api;
+    std::string m_id;
+};
+
+std::vector<std::filesystem::path> pluginPlaces()
+{
+    std::vector<std::filesystem::path> places;
+    std::error_code error;
+    const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+    if (!error) {
+        places.push_back(program.parent_path() / kPluginName);
+        places.push_back(program.parent_path().parent_path() / "lib" / "diptych" / kPluginName);
+    }
+    return places;
+}
+
+} // namespace
+
+Result<std::unique_ptr<Backend>> makeCudaBackend(int device, bool)
+{
+    auto library = std::make_shared<Library>();
+    for (const std::filesystem::path &place : pluginPlaces()) {
+        std::error_code error;
+        if (!std::filesystem::exists(place, error))
+            continue;
+        library->handle = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
+        if (library->handle == nullptr)
+            return Error{ErrorCode::DeviceLost, "the CUDA plug-in cannot be loaded: " + std::string(dlerror())};
+        break;
+    }
+    if (library->handle == nullptr)
+        return Error{ErrorCode::DeviceLost, "the CUDA plug-in is not installed; models run on the processor"};
+    const auto open = reinterpret_cast<DiptychCudaOpen>(dlsym(library->handle, DIPTYCH_CUDA_OPEN));
+    if (open == nullptr)
+        return Error{ErrorCode::DeviceLost, "the CUDA plug-in is damaged: it has no entry point"};
+    char text[512] = {};
+    if (open(DIPTYCH_CUDA_ABI, DIPTYCH_BUILD_ID, device, &library->api, text, sizeof text) != 0) {
+        library->api = {};
+        return Error{ErrorCode::DeviceLost, text};
+    }
+    return std::unique_ptr<Backend>(std::make_unique<CudaBackend>(std::move(library), device));
+}
+
+} // namespace engine

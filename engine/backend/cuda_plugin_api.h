@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The seam between the engine and libdiptych-cuda.so: plain structs and function pointers, no C++ types, no CUDA
+// headers, no shared state. Pointers called "device" are device memory, all others are host memory that the call has
+// read when it returns. Every call but the ones that copy to the host only queues work; the first failure of a step is
+// kept and reported by finishStep. One thread calls it.
+
+#include <cstddef>
+#include <cstdint>
+
+extern "C" {
+
+#define DIPTYCH_CUDA_ABI 1u
+
+// A weight as it lies on the device: rows of a file format, FP8 with its block scales beside it.
+struct DiptychCudaWeight {
+    const void *data;          // device [experts, out, in]
+    const void *scales;        // device, FP8 only: [experts, ceil(out/scaleRows), ceil(in/scaleColumns)]
+    std::int64_t experts, out, in;
+    std::int64_t rowBytes;     // of one row
+    std::int32_t dtype;        // kernels::DType
+    std::int32_t scaleType;    // kernels::DType, F32 or F8E8M0
+    std::int32_t scaleRows, scaleColumns;
+};
+struct DiptychCudaRows { // float32 on the device
+    float *data;
+    std::int64_t rows, columns, stride; // stride in elements between rows
+};
+struct DiptychCudaKv {
+    void *keys, *values; // device [blocks, blockTokens, kvHeads * dim]
+    std::int32_t dtype, kvHeads, keyDim, valueDim, valuesInKeys, blockTokens;
+};
+struct DiptychCudaSequence {
+    std::int32_t firstRow, rowCount, firstPosition, blockCount;
+    const std::int32_t *blocks;
+};
+struct DiptychCudaRoute {
+    const float *logits; // device [rows, experts]
+    const float *bias;   // device [experts] or null
+    std::int32_t rows, experts, perToken, groups, groupsPerToken, method, score, normalise, automatic;
+    float scale;
+    const std::int32_t *stopExperts;
+    std::int32_t stopCount;
+    std::int32_t *ids; // device [rows, perToken]
+    float *weights;    // device [rows, perToken]
+};
+
+struct DiptychCudaApi {
+    std::uint32_t abi;
+    void *context; // passed back to every call
+
+    void (*close)(void *context);
+    const char *(*deviceName)(void *context);
+    void (*memory)(void *context, std::uint64_t *free, std::uint64_t *total);
+    void *(*allocate)(void *context, std::size_t bytes); // null: out of memory
+    void (*release)(void *context, void *device);
+    void (*toDevice)(void *context, void *device, const void *host, std::size_t bytes);
+    void (*toHost)(void *context, void *host, const void *device, std::size_t bytes); // waits
+    int (*finishStep)(void *context, char *error, std::size_t errorBytes); // waits; 0: fine, 1: failed, 2: out of memory
+
+    void (*linear)(void *context, DiptychCudaRows input, DiptychCudaWeight weight, const float *bias, DiptychCudaRows output,
+        std::int32_t activation, std::int32_t accumulate);
+    void (*headLinear)(void *context, const float *input, std::int64_t rows, std::int64_t heads, std::int64_t inputRowStride,
+        std::int64_t inputHeadStride, DiptychCudaWeight weight, float *output, std::int64_t outputRowStride,
+        std::int64_t outputHeadStride);
+    void (*rmsNorm)(void *context, DiptychCudaRows input, const float *weight, DiptychCudaRows output, float epsilon);
+    void (*layerNorm)(void *context, DiptychCudaRows input, const float *weight, const float *bias, DiptychCudaRows output,
+        float epsilon);
+    void (*embed)(void *context, DiptychCudaWeight table, const std::int32_t *ids, std::int64_t count, DiptychCudaRows output);
+    void (*rope)(void *context, float *x, std::int64_t rows, std::int64_t heads, std::int64_t dim, std::int64_t rowStride,
+        std::int32_t offset, const float *inverseFrequencies, std::int32_t pairs, float magnitude, std::int32_t interleaved,
+        const std::int32_t *positions);
+    void (*storeKv)(void *context, DiptychCudaRows keys, DiptychCudaRows values, DiptychCudaKv layer,
+        const DiptychCudaSequence *sequences, std::int32_t sequenceCount);
+    void (*attention)(void *context, const float *query, float *output, std::int32_t heads, float scale, std::int32_t window,
+        DiptychCudaKv layer, const DiptychCudaSequence *sequences, std::int32_t sequenceCount, const std::int32_t *observeRows,
+        std::int32_t observeCount, float *observed, std::int64_t observeStride);
+    void (*denseAttention)(void *context, DiptychCudaRows query, DiptychCudaRows key, DiptychCudaRows value,
+        DiptychCudaRows output, std::int32_t batch, std::int32_t tokens, std::int32_t heads, std::int32_t headDim, float scale);
+    void (*route)(void *context, const DiptychCudaRoute *args);
+    void (*moe)(void *context, DiptychCudaRows input, DiptychCudaWeight gate, DiptychCudaWeight up, DiptychCudaWeight down,
+        const std::int32_t *ids, const float *weights, std::int32_t perToken, DiptychCudaRows output);
+    void (*siluMultiply)(void *context, DiptychCudaRows gate, DiptychCudaRows up, DiptychCudaRows output);
+    void (*add)(void *context, DiptychCudaRows accumulator, DiptychCudaRows addend);
+    void (*copyRows)(void *context, DiptychCudaRows destination, DiptychCudaRows source);
+};
+
+// The plug-in's only exported symbol. Returns 0 and fills `api`, or non-zero and one sentence in `error`: another ABI
+// number, another build, no driver, a card that is too old.
+typedef int (*DiptychCudaOpen)(std::uint32_t abi, const char *buildId, int device, DiptychCudaApi *api, char *error,
+    std::size_t errorBytes);
+#define DIPTYCH_CUDA_OPEN "diptychCudaOpen"
+}

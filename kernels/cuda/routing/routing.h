@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace kernels::cuda {
+
+// Scores to expert ids and weights, float32 (architectures.md 2.6). method: 1 greedy, 2 group-limited by the best
+// expert, 3 biased by the two best of a group; score: 1 softmax, 2 sigmoid.
+struct RouteArgs {
+    const float *logits = nullptr; // [rows, experts]
+    const float *bias = nullptr;   // [experts], method 3
+    int rows = 0, experts = 0, perToken = 0, groups = 1, groupsPerToken = 1, method = 1, score = 1;
+    bool normalise = false;
+    bool automatic = false; // not in this path yet: cudaErrorNotSupported
+    float scale = 1.0F;
+    const std::int32_t *stopExperts = nullptr; // device
+    int stopCount = 0;
+    std::int32_t *ids = nullptr;   // [rows, perToken], -1: none
+    float *weights = nullptr;      // [rows, perToken]
+};
+cudaError_t route(const RouteArgs &args, cudaStream_t stream);
+
+} // namespace kernels::cuda
