@@ -10,7 +10,6 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <filesystem>
-#include <optional>
 #include <string>
 
 namespace engine {
@@ -111,13 +110,12 @@ std::vector<float> widen(const FileTensor &tensor)
     return values;
 }
 
-std::optional<DType> requantizeType(std::string_view name)
+// F32: no re-quantisation asked for.
+DType requantizeType(std::string_view name)
 {
     if (name == "q8_0")
         return DType::Q8_0;
-    if (name == "q4_0")
-        return DType::Q4_0;
-    return std::nullopt;
+    return name == "q4_0" ? DType::Q4_0 : DType::F32;
 }
 
 class CudaBackend final : public Backend {
@@ -326,10 +324,10 @@ private:
             return Error{ErrorCode::Unsupported, "tensor " + first.name + " holds "
                     + std::string(kernels::dtypeInfo(first.dtype).name) + ", which is no weight type"};
         const std::int64_t columns = shape.rank == 0 ? 1 : shape[shape.rank - 1];
-        std::optional<DType> target = requantizeType(options.requantize);
-        if (target && (shape.rank < 2 || columns % 32 != 0))
-            target.reset();
-        const bool keep = shape.rank >= 2 && isNative(first.dtype) && !target && !options.transposed;
+        const bool requantizable = shape.rank >= 2 && columns % 32 == 0 && !options.transposed;
+        const DType target = requantizable ? requantizeType(options.requantize) : DType::F32;
+        const bool requantize = target != DType::F32;
+        const bool keep = shape.rank >= 2 && isNative(first.dtype) && !requantize && !options.transposed;
         auto weight = std::make_unique<CudaWeight>();
         if (keep) {
             std::size_t bytes = 0;
@@ -374,16 +372,16 @@ private:
             values = std::move(turned);
             stored = Shape{shape[1], shape[0]};
         }
-        if (!target || options.transposed)
+        if (!requantize)
             return uploadValues(values, stored);
-        const std::size_t rowBytes = kernels::rowBytes(*target, static_cast<std::size_t>(columns));
+        const std::size_t rowBytes = kernels::rowBytes(target, static_cast<std::size_t>(columns));
         const auto rows = static_cast<std::size_t>(shape.elements() / columns);
         std::vector<std::byte> packed(rows * rowBytes);
         for (std::size_t row = 0; row < rows; ++row)
-            kernels::quantizeRow(*target, values.data() + row * static_cast<std::size_t>(columns), columns, packed.data() + row * rowBytes);
+            kernels::quantizeRow(target, values.data() + row * static_cast<std::size_t>(columns), columns, packed.data() + row * rowBytes);
         ENGINE_TRY(weight->data, allocate(packed.size()));
         m_api.toDevice(m_api.context, weight->data.data(), packed.data(), packed.size());
-        describe(*weight, shape, *target);
+        describe(*weight, shape, target);
         ENGINE_CHECK(finishStep());
         return WeightPtr(std::move(weight));
     }

@@ -3,7 +3,9 @@
 #include "backend/selftest.h"
 
 #include "kernels/convert.h"
+#include "kernels/table.h"
 
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -53,15 +55,19 @@ std::vector<std::size_t> halfOffsets(DType type)
 
 class Check {
 public:
-    Check(Backend &tested, Backend &reference, std::uint64_t seed) : m_backends{&tested, &reference}, m_random(seed) {}
+    Check(Backend &tested, Backend &reference, std::string name, std::uint64_t seed,
+        const std::function<void(const SelftestRow &)> &report)
+        : m_backends{&tested, &reference}, m_name(std::move(name)), m_random(seed), m_report(report)
+    {
+    }
 
-    Result<std::vector<BackendCheck>> run()
+    Result<int> run()
     {
         ENGINE_CHECK(linears());
         ENGINE_CHECK(smallOperations());
         ENGINE_CHECK(attentions());
         ENGINE_CHECK(experts());
-        return std::move(m_rows);
+        return m_failures;
     }
 
 private:
@@ -160,13 +166,15 @@ private:
             difference += delta * delta;
             size += static_cast<double>(reference[i]) * static_cast<double>(reference[i]);
         }
-        BackendCheck row;
+        SelftestRow row;
+        row.device = m_name;
         row.operation = operation;
         row.shape = shape;
         row.error = broken ? std::numeric_limits<double>::infinity() : std::sqrt(difference) / std::max(std::sqrt(size), 1e-30);
         row.bound = bound;
         row.passed = row.error <= bound;
-        m_rows.push_back(row);
+        m_failures += row.passed ? 0 : 1;
+        m_report(row);
         return Done{};
     }
     Result<Floats> read(int side, const Tensor &tensor)
@@ -184,9 +192,11 @@ private:
     Status experts();
 
     Backend *m_backends[2];
+    std::string m_name;
     std::mt19937_64 m_random;
     std::normal_distribution<float> m_normal;
-    std::vector<BackendCheck> m_rows;
+    const std::function<void(const SelftestRow &)> &m_report;
+    int m_failures = 0;
 };
 
 Status Check::linears()
@@ -428,11 +438,43 @@ Status Check::experts()
     return Done{};
 }
 
+Result<int> cudaCard(const std::string &device)
+{
+    if (device == "cuda")
+        return 0;
+    int card = -1;
+    const char *end = device.data() + device.size();
+    const auto parsed = std::from_chars(device.data() + std::min<std::size_t>(5, device.size()), end, card);
+    if (device.rfind("cuda:", 0) != 0 || parsed.ec != std::errc() || parsed.ptr != end || card < 0)
+        return Error{ErrorCode::BadRequest, "there is no device \"" + device + "\"; use cpu, cuda or cuda:N"};
+    return card;
+}
+
 } // namespace
 
-Result<std::vector<BackendCheck>> checkBackend(Backend &tested, Backend &reference, std::uint64_t seed)
+Result<int> checkBackend(Backend &tested, Backend &reference, const std::string &name, std::uint64_t seed,
+    const std::function<void(const SelftestRow &)> &row)
 {
-    return Check(tested, reference, seed).run();
+    return Check(tested, reference, name, seed, row).run();
+}
+
+Result<int> runSelftest(const std::string &device, std::uint64_t seed, const std::function<void(const SelftestRow &)> &row)
+{
+    ENGINE_TRY(const std::unique_ptr<Backend> reference, makeCpuBackend({.threads = 1, .exact = true, .isa = "reference"}));
+    if (device.rfind("cuda", 0) == 0) {
+        ENGINE_TRY(const int card, cudaCard(device));
+        ENGINE_TRY(const std::unique_ptr<Backend> tested, makeCudaBackend(card, true));
+        return checkBackend(*tested, *reference, device, seed, row);
+    }
+    if (device != "cpu")
+        return Error{ErrorCode::BadRequest, "there is no device \"" + device + "\"; use cpu, cuda or cuda:N"};
+    int failures = 0;
+    for (const kernels::KernelTable *table : kernels::availableTables()) {
+        ENGINE_TRY(const std::unique_ptr<Backend> tested, makeCpuBackend({.exact = true, .isa = table->name}));
+        ENGINE_TRY(const int failed, checkBackend(*tested, *reference, "cpu " + std::string(table->name), seed, row));
+        failures += failed;
+    }
+    return failures;
 }
 
 } // namespace engine
