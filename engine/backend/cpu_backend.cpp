@@ -148,10 +148,13 @@ void CpuBackend::prepareProducts(std::vector<Product> &products, std::int64_t wo
 void CpuBackend::runProducts(std::vector<Product> &products)
 {
     std::int64_t work = 0;
-    for (const Product &product : products)
+    std::size_t scratchBytes = 0;
+    for (const Product &product : products) {
         work += product.args.rows * product.args.weight.rows * product.args.weight.columns;
+        scratchBytes = std::max(scratchBytes, m_table.linearScratch(product.args));
+    }
     prepareProducts(products, work);
-    std::byte *scratch = threadScratch(kernels::kLinearScratchBytes);
+    std::byte *scratch = threadScratch(scratchBytes);
     if (work <= kSmallWork || m_pool.threads() == 1) {
         for (const Product &product : products)
             m_table.linear(product.args, product.prepared, {0, product.args.weight.groups(), 0, product.panels}, scratch);

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
+#include "cpu/tables.h"
 #include "kernels/reference.h"
 #include "kernels/table.h"
 
@@ -13,6 +14,15 @@ namespace {
 std::vector<const KernelTable *> detect()
 {
     std::vector<const KernelTable *> tables;
+#if defined(KERNELS_HAVE_X86)
+    // The compiler's check asks CPUID and, through XGETBV, whether the system saves the registers.
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni"))
+        tables.push_back(&avx512::kTable);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
+        tables.push_back(&avx2::kTable);
+#endif
     tables.push_back(&reference::table());
     return tables;
 }

@@ -56,6 +56,7 @@ constexpr KernelTable kTable{
     .panelRows = panelRows,
     .preparedBytes = preparedBytes,
     .prepare = prepare,
+    .linearScratch = preparedBytes,
     .linear = linearSlice,
     .rmsNorm = rmsNorm,
     .layerNorm = layerNorm,

@@ -9,9 +9,6 @@
 
 namespace kernels {
 
-// Bytes a thread gives `linear` as scratch, 64-byte aligned.
-constexpr std::size_t kLinearScratchBytes = 96 * 1024;
-
 // Heads the attention kernels keep in flight; a slice of heads needs scratch for this many rows of scores.
 constexpr int kAttentionHeads = 4;
 constexpr std::size_t attentionScratchFloats(int position)
@@ -29,6 +26,7 @@ struct KernelTable {
     int (*panelRows)(const LinearArgs &args) = nullptr;
     std::size_t (*preparedBytes)(const LinearArgs &args) = nullptr;
     void (*prepare)(const LinearArgs &args, std::byte *prepared, int panelBegin, int panelEnd) = nullptr;
+    std::size_t (*linearScratch)(const LinearArgs &args) = nullptr; // bytes a thread, 64-byte aligned
     void (*linear)(const LinearArgs &args, const std::byte *prepared, const LinearSlice &slice,
                    std::byte *scratch) = nullptr;
 
