@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "text/prompt_pieces.h"
+
+#include <utility>
+
+namespace engine {
+
+void PromptPieces::token(std::string_view spelling)
+{
+    m_pieces.push_back({Kind::Token, std::string(spelling)});
+}
+
+void PromptPieces::bos(std::string_view spelling)
+{
+    m_pieces.push_back({Kind::Bos, std::string(spelling)});
+}
+
+void PromptPieces::text(std::string_view text)
+{
+    m_pieces.push_back({Kind::Text, std::string(text)});
+}
+
+void PromptPieces::boundary()
+{
+    m_pieces.push_back({Kind::Boundary, {}});
+}
+
+void PromptPieces::image()
+{
+    m_pieces.push_back({Kind::Image, "<image>"});
+}
+
+std::string PromptPieces::rendered() const
+{
+    std::string text;
+    for (const Piece &piece : m_pieces)
+        text += piece.text;
+    return text;
+}
+
+Result<EncodedPrompt> PromptPieces::encoded(
+    const Tokenizer &tokenizer, std::string_view imageToken, const std::function<int(int)> &imageTokens) const
+{
+    EncodedPrompt prompt;
+    std::string run;
+    const auto flush = [&] {
+        const std::vector<std::int32_t> ids = tokenizer.encode(run);
+        prompt.ids.insert(prompt.ids.end(), ids.begin(), ids.end());
+        run.clear();
+    };
+    for (const Piece &piece : m_pieces) {
+        if (piece.kind == Kind::Text) {
+            run += piece.text;
+            continue;
+        }
+        if (piece.kind == Kind::Token || piece.kind == Kind::Bos) {
+            auto id = tokenizer.id(piece.text);
+            if (id && !tokenizer.isAdded(*id))
+                id.reset();
+            if (!id && piece.kind == Kind::Bos && tokenizer.bosId() >= 0)
+                id = tokenizer.bosId();
+            if (id) {
+                flush();
+                prompt.ids.push_back(*id);
+            } else if (piece.kind == Kind::Token) {
+                run += piece.text;
+            }
+            continue;
+        }
+        flush();
+        if (piece.kind != Kind::Image)
+            continue;
+        const auto id = imageToken.empty() ? std::nullopt : tokenizer.id(imageToken);
+        if (!id)
+            return Error{ErrorCode::Unsupported, "this model reads no pictures; its tokenizer has no picture token"};
+        const int index = static_cast<int>(prompt.images.size());
+        const int count = imageTokens ? imageTokens(index) : 0;
+        if (count <= 0)
+            return Error{ErrorCode::Internal, "picture " + std::to_string(index + 1) + " has no token count"};
+        prompt.images.push_back({index, static_cast<int>(prompt.ids.size()), count});
+        prompt.ids.insert(prompt.ids.end(), static_cast<std::size_t>(count), *id);
+    }
+    flush();
+    return prompt;
+}
+
+Result<EncodedPrompt> PiecewiseFormat::encode(const std::vector<Turn> &turns, const ThinkOptions &think,
+    const Tokenizer &tokenizer, const std::function<int(int)> &imageTokens) const
+{
+    PromptPieces pieces;
+    const bool isOpen = write(turns, think, pieces);
+    ENGINE_TRY(EncodedPrompt prompt, pieces.encoded(tokenizer, m_imageToken, imageTokens));
+    prompt.startsThinking = isOpen;
+    return prompt;
+}
+
+std::string PiecewiseFormat::render(const std::vector<Turn> &turns, const ThinkOptions &think) const
+{
+    PromptPieces pieces;
+    (void)write(turns, think, pieces);
+    return pieces.rendered();
+}
+
+void PiecewiseFormat::writeImages(const Turn &turn, PromptPieces &pieces)
+{
+    for (std::size_t i = 0; i < turn.images.size(); ++i) {
+        pieces.image();
+        pieces.text("\n");
+    }
+}
+
+std::string_view trimmed(std::string_view text)
+{
+    constexpr std::string_view kBlanks = " \t\n\r\v\f";
+    const std::size_t first = text.find_first_not_of(kBlanks);
+    if (first == std::string_view::npos)
+        return {};
+    return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+bool wantsThinking(const ThinkOptions &think, bool byDefault)
+{
+    return think.mode == ThinkMode::ModelDefault ? byDefault : think.mode != ThinkMode::Off;
+}
+
+std::string joinedSystems(const std::vector<Turn> &turns, std::string_view separator)
+{
+    std::string joined;
+    bool first = true;
+    for (const Turn &turn : turns) {
+        if (turn.role != Role::System)
+            continue;
+        if (!first)
+            joined += separator;
+        joined += turn.text;
+        first = false;
+    }
+    return joined;
+}
+
+} // namespace engine
