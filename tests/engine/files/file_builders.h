@@ -31,17 +31,17 @@ inline std::string safetensors(std::string_view header, std::size_t dataBytes)
     return little<std::uint64_t>(header.size()) + std::string(header) + std::string(dataBytes, '\1');
 }
 
-struct Tensor {
+struct TensorEntry {
     std::string name, type;
     std::vector<std::int64_t> shape;
     std::size_t bytes;
 };
 // A sound file of these tensors, one behind the other.
-inline std::string safetensors(const std::vector<Tensor> &tensors)
+inline std::string safetensors(const std::vector<TensorEntry> &tensors)
 {
     std::string header = "{";
     std::size_t at = 0;
-    for (const Tensor &tensor : tensors) {
+    for (const TensorEntry &tensor : tensors) {
         header += (at == 0 && header.size() == 1 ? "\"" : ",\"") + tensor.name + "\":{\"dtype\":\"" + tensor.type + "\",\"shape\":[";
         for (std::size_t i = 0; i < tensor.shape.size(); ++i)
             header += (i == 0 ? "" : ",") + std::to_string(tensor.shape[i]);
