@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/models/model_runner.h"
+
+#include <QFile>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QTest>
+
+#include <cstring>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_ONLY_PNG
+#include <stb/stb_image.h>
+#pragma GCC diagnostic pop
+
+// The embedded picture model against its PyTorch twin (tests/golden/make_mini_vl.py): tiles, embeddings, logits, reply.
+class TestMiniVl : public QObject {
+    Q_OBJECT
+
+private:
+    QJsonObject m_golden;
+    std::vector<float> m_logits;
+    std::unique_ptr<ModelRunner> m_runner;
+
+    static QString goldenFile(const QString &name)
+    {
+        return QStringLiteral(DIPTYCH_SOURCE_DIR "/tests/golden/mini-vl/") + name;
+    }
+    static engine::Image readPng(const QString &path)
+    {
+        engine::Image image;
+        int channels = 0;
+        unsigned char *pixels = stbi_load(path.toUtf8().constData(), &image.width, &image.height, &channels, 3);
+        if (pixels != nullptr)
+            image.rgb.assign(pixels, pixels + static_cast<std::ptrdiff_t>(image.width) * image.height * 3);
+        stbi_image_free(pixels);
+        return image;
+    }
+
+private slots:
+    void initTestCase()
+    {
+        QFile file(goldenFile(QStringLiteral("golden.json")));
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        m_golden = QJsonDocument::fromJson(file.readAll()).object();
+        QFile logits(goldenFile(QStringLiteral("logits.f32")));
+        QVERIFY(logits.open(QIODevice::ReadOnly));
+        const QByteArray bytes = logits.readAll();
+        m_logits.resize(static_cast<std::size_t>(bytes.size()) / sizeof(float));
+        std::memcpy(m_logits.data(), bytes.constData(), m_logits.size() * sizeof(float));
+        auto runner = ModelRunner::load(DIPTYCH_SOURCE_DIR "/resources/models/mini-vl", {.threads = 2, .exact = true}, 64);
+        QVERIFY2(runner.ok(), runner.ok() ? "" : runner.error().message.c_str());
+        m_runner = std::move(runner).value();
+    }
+    void casesEqualPyTorch_data()
+    {
+        QTest::addColumn<int>("index");
+        const QJsonArray cases = m_golden[u"cases"].toArray();
+        QVERIFY(cases.size() >= 4);
+        for (int i = 0; i < cases.size(); ++i)
+            QTest::addRow("%d %s", i, qPrintable(cases[i].toObject()[u"picture"].toString())) << i;
+    }
+    void casesEqualPyTorch()
+    {
+        QFETCH(int, index);
+        const QJsonObject golden = m_golden[u"cases"].toArray()[index].toObject();
+        const auto vocabulary = static_cast<std::size_t>(m_golden[u"vocab_size"].toInt());
+        const QString name = golden[u"picture"].toString();
+
+        engine::VisionEncoder &vision = *m_runner->model.vision;
+        const engine::ImageTiles tiles = vision.preprocessor().prepare(readPng(goldenFile(name + QStringLiteral(".png"))), 1);
+        QCOMPARE(tiles.plan.tilesWide, golden[u"tiles"][0].toInt());
+        QCOMPARE(tiles.plan.tilesHigh, golden[u"tiles"][1].toInt());
+        const engine::Image wantedTiles = readPng(goldenFile(name + QStringLiteral(".tiles.png")));
+        QVERIFY(!wantedTiles.rgb.empty());
+        QVERIFY(tiles.pixels == wantedTiles.rgb);
+
+        auto embeddings = vision.encode(tiles, {}, {});
+        QVERIFY2(embeddings.ok(), embeddings.ok() ? "" : embeddings.error().message.c_str());
+        const int hidden = m_runner->model.text->config().hidden;
+        const engine::Tensor view = embeddings->view({tiles.plan.tokenCount, hidden});
+        std::vector<float> values(static_cast<std::size_t>(view.shape.elements()));
+        m_runner->backend->toHost(values.data(), view);
+        const QJsonArray rows = golden[u"embedding_rows"].toArray();
+        for (int i = 0; i < rows.size(); ++i)
+            for (int column = 0; column < 8; ++column) {
+                const double wanted = golden[u"embedding_first8"][i][column].toDouble();
+                const double found = static_cast<double>(values[static_cast<std::size_t>(rows[i].toInt() * hidden + column)]);
+                QVERIFY2(std::abs(found - wanted) < 2e-4 * (1.0 + std::abs(wanted)),
+                    qPrintable(QStringLiteral("row %1: %2 is not %3").arg(rows[i].toInt()).arg(found).arg(wanted)));
+            }
+
+        std::vector<std::int32_t> ids;
+        for (const QJsonValue &id : golden[u"ids"].toArray())
+            ids.push_back(id.toInt());
+        const auto first = std::find(ids.begin(), ids.end(), m_golden[u"image_token"].toInt()) - ids.begin();
+        m_runner->position = 0;
+        std::vector<float> logits;
+        QVERIFY(m_runner->feed(ids, logits, {{.firstRow = static_cast<int>(first), .embeddings = view}}).ok());
+        const std::vector<float> last(logits.end() - static_cast<std::ptrdiff_t>(vocabulary), logits.end());
+        const auto wantedBegin = m_logits.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(index) * vocabulary);
+        const float error = worstRowError(last,
+            std::vector<float>(wantedBegin, wantedBegin + static_cast<std::ptrdiff_t>(vocabulary)), vocabulary);
+        QVERIFY2(error < 2e-4F, qPrintable(QStringLiteral("relative error %1").arg(static_cast<double>(error))));
+
+        std::vector<float> step = last;
+        for (const QJsonValue &wanted : golden[u"reply_ids"].toArray()) {
+            const int best = bestColumn(step, 0, vocabulary);
+            QCOMPARE(best, wanted.toInt());
+            step.clear();
+            QVERIFY(m_runner->feed({best}, step).ok());
+        }
+    }
+    void loadCountsTheWholeFile()
+    {
+        QVERIFY(m_runner->doneBytes > 0);
+        QVERIFY(m_runner->doneBytes <= m_runner->files->fileBytes());
+        QVERIFY(m_runner->doneBytes * 10 > m_runner->files->fileBytes() * 9);
+        QVERIFY(m_runner->model.weightBytes > 0);
+        QVERIFY(m_runner->model.activeBytesPerToken < static_cast<double>(m_runner->model.weightBytes));
+    }
+};
+
+QTEST_APPLESS_MAIN(TestMiniVl)
+#include "tst_mini_vl.moc"
