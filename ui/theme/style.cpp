@@ -293,6 +293,10 @@ void Style::drawControl(ControlElement element, const QStyleOption *option, QPai
 {
     const Tokens &tokens = tokensFor(option->palette);
     switch (element) {
+    case CE_PushButton: // Fusion would give the label less than sizeFromContents() counted
+        drawControl(CE_PushButtonBevel, option, painter, widget);
+        drawControl(CE_PushButtonLabel, option, painter, widget);
+        return;
     case CE_PushButtonLabel: {
         const auto *button = qstyleoption_cast<const QStyleOptionButton *>(option);
         if (!button)

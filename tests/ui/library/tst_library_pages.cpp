@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "fake_runtime.h"
+#include "pages.h"
+
+#include "library/model_card.h"
+#include "library/models_page.h"
+#include "services/engine_service.h"
+#include "services/model_library.h"
+#include "services/settings.h"
+#include "settings/settings_page.h"
+#include "storage/conversation_store.h"
+#include "widgets/role_label.h"
+
+#include <QAbstractItemModelTester>
+#include <QComboBox>
+#include <QPushButton>
+#include <QSignalSpy>
+#include <QSpinBox>
+#include <QTemporaryDir>
+#include <QtTest>
+
+#include <memory>
+
+using namespace ui;
+
+class TestLibraryPages : public QObject
+{
+    Q_OBJECT
+
+private:
+    QPushButton *button(QWidget *inside, const QString &text)
+    {
+        for (QPushButton *candidate : inside->findChildren<QPushButton *>())
+            if (candidate->text() == text)
+                return candidate;
+        return nullptr;
+    }
+    QStringList texts(QWidget *inside)
+    {
+        QStringList list;
+        for (const RoleLabel *label : inside->findChildren<RoleLabel *>())
+            if (!label->isHidden())
+                list += label->text();
+        return list;
+    }
+
+    std::unique_ptr<QTemporaryDir> m_folder;
+    std::unique_ptr<Settings> m_settings;
+    fake::Runtime *m_runtime = nullptr;
+    std::unique_ptr<EngineService> m_engine;
+    std::unique_ptr<ModelLibrary> m_library;
+
+private slots:
+    void initTestCase()
+    {
+        QApplication::setStyle(new theme::Style);
+        pages::dress(false);
+    }
+    void init()
+    {
+        m_folder = std::make_unique<QTemporaryDir>();
+        m_settings = std::make_unique<Settings>(m_folder->filePath(QStringLiteral("x.conf")));
+        auto runtime = std::make_unique<fake::Runtime>();
+        m_runtime = runtime.get();
+        m_engine = std::make_unique<EngineService>(std::move(runtime));
+        m_library = std::make_unique<ModelLibrary>(*m_settings);
+    }
+
+    void theEmbeddedModelAndItsCopyComeFirst();
+    void whatIsNoModelSaysSoAndIsNotAdded();
+    void addedModelsComeBackAndCanBeRemoved();
+    void aCardLoadsAndUnloadsItsModel();
+    void aFailedLoadSaysWhyOnTheCard();
+    void settingsTakeEffectAtOnce();
+};
+
+void TestLibraryPages::theEmbeddedModelAndItsCopyComeFirst()
+{
+    const QAbstractItemModelTester tester(m_library.get());
+    QVERIFY(m_library->rowCount() >= 2);
+    QCOMPARE(m_library->entries()[0].key, QStringLiteral("mini-vl"));
+    QCOMPARE(m_library->entries()[1].key, QStringLiteral("mini-vl:q4_0"));
+    QCOMPARE(m_library->loadOptions(QStringLiteral("mini-vl:q4_0")).requantize, std::string("q4_0"));
+    QCOMPARE(m_library->loadOptions(QStringLiteral("mini-vl")).path, m_library->entries()[1].path.toStdString());
+    m_library->remove(QStringLiteral("mini-vl"));
+    QVERIFY(m_library->find(QStringLiteral("mini-vl")) != nullptr); // it comes with the program
+}
+
+void TestLibraryPages::whatIsNoModelSaysSoAndIsNotAdded()
+{
+    ModelsPage page(*m_engine, *m_library, *m_settings);
+    const int before = m_library->rowCount();
+    QFile file(m_folder->filePath(QStringLiteral("模型.gguf")));
+    QVERIFY(file.open(QIODevice::WriteOnly) && file.write("GGUFtruncated") > 0);
+    file.close();
+    for (const QString &path : {m_folder->path(), file.fileName(), QStringLiteral("/no/such/place")}) {
+        QVERIFY(!page.addFromDisk(path));
+        QVERIFY(texts(&page).filter(path).size() == 1);
+    }
+    QCOMPARE(m_library->rowCount(), before);
+    QVERIFY(m_settings->addedModels().isEmpty());
+}
+
+void TestLibraryPages::addedModelsComeBackAndCanBeRemoved()
+{
+    const QString embedded = ModelLibrary::embeddedFolder();
+    if (!m_library->entries()[0].isUsable())
+        QSKIP("the embedded model is not in this tree");
+    const QString copy = m_folder->filePath(QStringLiteral("my copy 副本"));
+    QVERIFY(QDir().mkpath(copy));
+    const QDir from(embedded + QStringLiteral("/mini-vl"));
+    for (const QString &name : from.entryList(QDir::Files))
+        QVERIFY(QFile::copy(from.filePath(name), copy + u'/' + name));
+    ModelsPage page(*m_engine, *m_library, *m_settings);
+    QVERIFY(page.addFromDisk(copy));
+    QVERIFY(page.addFromDisk(copy)); // again is the same
+    QCOMPARE(m_settings->addedModels(), QStringList(copy));
+    const ModelLibrary later(*m_settings);
+    QVERIFY(later.find(copy) != nullptr);
+    QVERIFY(later.find(copy)->info.readsPictures);
+    button(&page, QStringLiteral("Remove"))->click();
+    QVERIFY(m_library->find(copy) == nullptr);
+    QVERIFY(m_settings->addedModels().isEmpty());
+    QVERIFY(QFile::exists(copy + QStringLiteral("/config.json")));
+}
+
+void TestLibraryPages::aCardLoadsAndUnloadsItsModel()
+{
+    ModelsPage page(*m_engine, *m_library, *m_settings);
+    page.resize(1180, 700);
+    auto *card = page.findChild<ModelCard *>();
+    QVERIFY(card != nullptr);
+    if (!m_library->entries()[0].isUsable())
+        QSKIP("the embedded model is not in this tree");
+    button(card, QStringLiteral("Load"))->click();
+    QTRY_VERIFY(button(card, QStringLiteral("Unload")) != nullptr);
+    QVERIFY(texts(card).contains(QStringLiteral("10.0 MB"))); // the engine's own figure
+    QCOMPARE(m_engine->models().size(), std::size_t(1));
+    card->setDetailsShown(true);
+    pages::shoot(page, QStringLiteral("models"));
+    button(card, QStringLiteral("Unload"))->click();
+    QVERIFY(button(card, QStringLiteral("Load")) != nullptr);
+    QVERIFY(m_engine->models().empty());
+}
+
+void TestLibraryPages::aFailedLoadSaysWhyOnTheCard()
+{
+    if (!m_library->entries()[0].isUsable())
+        QSKIP("the embedded model is not in this tree");
+    m_runtime->failLoadsOf = m_library->entries()[0].path.toStdString();
+    ModelsPage page(*m_engine, *m_library, *m_settings);
+    auto *card = page.findChild<ModelCard *>();
+    button(card, QStringLiteral("Load"))->click();
+    QTRY_VERIFY(button(card, QStringLiteral("Try again")) != nullptr);
+    QCOMPARE(texts(card).filter(QStringLiteral("is cut off")).size(), 1);
+}
+
+void TestLibraryPages::settingsTakeEffectAtOnce()
+{
+    ConversationStore store(m_folder->filePath(QStringLiteral("data")));
+    SettingsPage page(*m_engine, store, *m_settings);
+    page.resize(1180, 700);
+    QSignalSpy theme(m_settings.get(), &Settings::themeChanged);
+    QSignalSpy language(m_settings.get(), &Settings::languageChanged);
+    const auto choose = [&](const char *name, int index) {
+        auto *box = page.findChild<QComboBox *>(QLatin1String(name));
+        box->setCurrentIndex(index);
+        emit box->activated(index);
+    };
+    choose("theme", 2);
+    QCOMPARE(theme.size(), 1);
+    QCOMPARE(m_settings->theme(), Settings::Theme::Dark);
+    choose("language", 2);
+    QCOMPARE(language.at(0).at(0).toString(), QStringLiteral("zh_CN"));
+    page.findChild<QSpinBox *>(QStringLiteral("threads"))->setValue(1);
+    QCOMPARE(m_library->loadOptions(m_library->defaultKey()).threads, 1);
+    QVERIFY(texts(&page).contains(store.dataFolder()));
+    pages::shoot(page, QStringLiteral("settings"));
+}
+
+QTEST_MAIN(TestLibraryPages)
+#include "tst_library_pages.moc"

@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "services/engine_service.h"
+#include "services/model_library.h"
+#include "widgets/card.h"
+
+#include <optional>
+
+class QGridLayout;
+class QProgressBar;
+class QPushButton;
+
+namespace ui {
+
+class RoleLabel;
+
+// One model of the list: what it is, what it takes, whether it is loaded.
+class ModelCard final : public Card
+{
+    Q_OBJECT
+
+public:
+    ModelCard(const ModelEntry &entry, QWidget *parent = nullptr);
+
+    [[nodiscard]] QString key() const { return m_entry.key; }
+    // `loaded` when it is: the engine's own figures take the place of the estimate.
+    void setState(EngineService::LoadState state, double share, const QString &error,
+        const std::optional<engine::LoadedModel> &loaded);
+    void setDetailsShown(bool shown);
+
+signals:
+    void loadRequested(const QString &key);
+    void unloadRequested(const QString &key);
+    void removeRequested(const QString &key);
+
+private:
+    void addFact(QGridLayout *grid, int column, const QString &name, const QString &value, const QString &tip = {});
+    [[nodiscard]] QWidget *makeDetails();
+
+    ModelEntry m_entry;
+    EngineService::LoadState m_state = EngineService::LoadState::NotLoaded;
+    RoleLabel *m_stateLabel;
+    RoleLabel *m_memoryLabel = nullptr;
+    RoleLabel *m_problem;
+    QProgressBar *m_progress;
+    QPushButton *m_loadButton;
+    QPushButton *m_detailsButton;
+    QWidget *m_details = nullptr;
+};
+
+} // namespace ui
