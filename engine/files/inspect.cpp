@@ -7,6 +7,8 @@
 #include "files/mapped_file.h"
 #include "files/printable.h"
 #include "models/model.h"
+#include "text/chat_format.h"
+#include "text/tokenizer.h"
 
 #include <algorithm>
 #include <exception>
@@ -126,7 +128,16 @@ Result<ModelInfo> inspectPath(const std::filesystem::path &path, bool listTensor
     if (std::filesystem::is_regular_file(folder / "config.json", error) && !hasWeights(folder))
         return describeBareConfig(folder);
     ENGINE_TRY(const auto files, ModelFiles::open(path));
-    return describeModel(*files, listTensors);
+    ModelInfo info = describeModel(*files, listTensors);
+    const auto tokenizer = files->loadTokenizer();
+    if (tokenizer.ok()) {
+        const std::unique_ptr<ChatFormat> chat = chooseChatFormat(*files, **tokenizer);
+        info.chatFormat = std::string(chat->id());
+        info.thinks = chat->canThink();
+    } else {
+        info.warnings.push_back(tokenizer.error().message);
+    }
+    return info;
 }
 
 } // namespace

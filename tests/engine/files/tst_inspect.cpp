@@ -55,7 +55,8 @@ void TestInspect::theEmbeddedModelIsDescribed()
     QCOMPARE(info->architecture, std::string("deepseek_vl_v2"));
     QCOMPARE(info->format, std::string("safetensors"));
     QCOMPARE(info->precision, std::string("FP8"));
-    QVERIFY(info->readsPictures);
+    QCOMPARE(info->chatFormat, std::string("deepseek-vl2"));
+    QVERIFY(info->readsPictures && !info->thinks && info->warnings.empty());
     QVERIFY(info->routedExperts > 0 && info->expertsPerToken > 0);
     QVERIFY(info->tensors.size() > 100);
     std::uint64_t bytes = 0;
