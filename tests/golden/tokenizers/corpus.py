@@ -18,7 +18,7 @@ CODE = ["def f(x):\n    return x ** 2 if x > 0 else -x\n", "for (int i = 0; i < 
         "if (x[0]::y->z != nullptr) return x?.y ?? z;", "|a|b|\n|---|---|\n|1|2|", "- [x] done\n- [ ] todo\n\n\n1. one"]
 BLANKS = [" ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", " \n", "\n ", "\t\t", "\r", "\u00a0", "\u3000", "\u2003", "\u200b",
           "\u0085", "\u2028", "\u180e", "\ufeff", "\x0b", "\x0c", "\x1c", " \n \n  ", "    ", "\u202f", "\u205f"]
-EMOJI = ["😀", "👍🏽", "👨‍👩‍👧‍👦", "🇨🇳", "🏳️‍🌈", "❤️", "☕", "🦙", "🫠", "1️⃣", "🧑🏿‍🚀"]
+EMOJI = ["😀", "👍🏽", "👨‍👩‍👧‍👦", "🇨🇳", "🏳️‍🌈", "❤️", "☕", "🦙", "🫠", "1️⃣", "🧑🏿‍🚀", "🩷", "🫨", "🪿"]
 SPECIALS = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<|im_start|>", "<|im_end|>",
             "<think>", "</think>", "<|endoftext|>", "<｜▁pad▁｜>", "<｜tool▁calls▁begin｜>", "<｜place▁holder▁no▁7｜>",
             "<|EOT|>", "<tool_call>", "<｜User", "｜>", "<|", "<image>", "<|User|>", "<｜fim▁hole｜>"]
