@@ -6,7 +6,7 @@ Each folder is a model in the Hugging Face layout (config.json, model.safetensor
 golden.json   {"ids": [...], "vocabulary": V} and, for picture models, the picture's size and where its tokens stand
 logits.f32    little-endian float32 [tokens, V]
 
-Made with torch 2.15.0, transformers 5.23.0, safetensors 0.6; run: python3 make_goldens.py [name ...]"""
+Made with torch 2.15.0, transformers 5.23.0, safetensors 0.8; run: python3 make_goldens.py [name ...]"""
 import json
 import os
 import shutil
