@@ -39,6 +39,7 @@ public:
     virtual std::string render(const std::vector<Turn> &turns, const ThinkOptions &think) const = 0;
     virtual std::string_view thinkOpen() const { return "<think>"; }
     virtual std::string_view thinkClose() const { return "</think>"; }
+    // What ends an answer: an added token where the vocabulary has it by this spelling, text otherwise.
     virtual std::vector<std::string> stopTexts() const { return {}; }
 };
 

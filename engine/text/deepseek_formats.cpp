@@ -20,6 +20,7 @@ public:
     using PiecewiseFormat::PiecewiseFormat;
     std::string_view id() const override { return "deepseek-llm"; }
     bool canThink() const override { return false; }
+    std::vector<std::string> stopTexts() const override { return {std::string(kDeepSeekEos)}; }
 
 private:
     bool write(const std::vector<Turn> &turns, const ThinkOptions &, PromptPieces &pieces) const override
@@ -55,6 +56,7 @@ public:
     V3Format(std::string_view id, std::string imageToken) : PiecewiseFormat(std::move(imageToken)), m_id(id) {}
     std::string_view id() const final { return m_id; }
     bool canThink() const override { return false; }
+    std::vector<std::string> stopTexts() const override { return {std::string(kDeepSeekEos)}; }
 
 protected:
     virtual void writeAnswer(const Turn &turn, PromptPieces &pieces) const { pieces.text(turn.text); }
@@ -138,6 +140,7 @@ public:
     using PiecewiseFormat::PiecewiseFormat;
     std::string_view id() const override { return "deepseek-vl2"; }
     bool canThink() const override { return false; }
+    std::vector<std::string> stopTexts() const override { return {std::string(kDeepSeekEos), "<|User|>"}; }
 
 private:
     bool write(const std::vector<Turn> &turns, const ThinkOptions &, PromptPieces &pieces) const override

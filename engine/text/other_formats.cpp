@@ -24,6 +24,7 @@ public:
     }
     std::string_view id() const override { return "chatml"; }
     bool canThink() const override { return false; }
+    std::vector<std::string> stopTexts() const override { return {"<|im_end|>", "<|endoftext|>"}; }
 
 protected:
     virtual std::string_view answerOf(const Turn &turn) const { return turn.text; }
@@ -96,6 +97,7 @@ public:
     using PiecewiseFormat::PiecewiseFormat;
     std::string_view id() const override { return "llama3"; }
     bool canThink() const override { return false; }
+    std::vector<std::string> stopTexts() const override { return {"<|eot_id|>"}; }
 
 private:
     static void writeHead(std::string_view role, PromptPieces &pieces)

@@ -175,6 +175,9 @@ void TestChatFormat::formatsWriteWhatTheirModelsRead()
     QVERIFY(prompt.ok());
     QCOMPARE(prompt->startsThinking, startsThinking);
     QVERIFY(!startsThinking || format->canThink());
+    // An answer in the history ends as the model ends its own.
+    const std::vector<std::string> stops = format->stopTexts();
+    QVERIFY(stops.empty() ? id == QStringLiteral("plain") : text.contains("a1" + QString::fromStdString(stops.front())));
 }
 
 void TestChatFormat::specialSpellingsInTurnsStayText_data()
