@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/runtime.h"
+#include "files/inspect.h"
 #include "runtime/device_probe.h"
 #include "runtime/loaded_parts.h"
 
@@ -58,10 +59,10 @@ Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::
     ENGINE_CHECK(checkOptions(options));
     auto parts = std::make_unique<LoadedParts>();
     parts->options = options;
-    ENGINE_TRY(parts->info, inspectModel(options.path, false));
+    ENGINE_TRY(parts->files, ModelFiles::open(options.path));
+    parts->info = describeModel(*parts->files); // as inspectModel, without opening files and tokenizer twice
     if (!options.name.empty())
         parts->info.name = options.name;
-    ENGINE_TRY(parts->files, ModelFiles::open(options.path));
     counters.totalBytes = parts->files->fileBytes();
     if (stop.stop_requested())
         return cancelled();
@@ -71,8 +72,12 @@ Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::
     if (tokenizer) {
         parts->tokenizer = std::move(tokenizer).value();
         parts->chatFormat = chooseChatFormat(*parts->files, *parts->tokenizer);
+        parts->info.chatFormat = std::string(parts->chatFormat->id());
+        parts->info.thinks = parts->chatFormat->canThink();
     } else if (tokenizer.error().code != ErrorCode::Unsupported) {
         return std::move(tokenizer).error();
+    } else {
+        parts->info.warnings.push_back(tokenizer.error().message);
     }
     if (stop.stop_requested())
         return cancelled();
