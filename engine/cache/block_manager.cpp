@@ -35,12 +35,14 @@ BlockManager::BlockManager(int blockCount)
         at(block).freePlace = m_free.insert(m_free.end(), block);
 }
 
-std::optional<std::int32_t> BlockManager::find(std::uint64_t parent, std::span<const TokenKey> keys) const
+std::optional<std::int32_t> BlockManager::find(std::uint64_t parent,
+                                               std::span<const TokenKey> keys) const
 {
     const auto [first, last] = m_known.equal_range(hashOf(parent, keys));
     for (auto entry = first; entry != last; ++entry) {
         const Block &candidate = at(entry->second);
-        // The hash only leads here. The parent's name is unique, so comparing it compares the whole chain.
+        // The hash only leads here. The parent's name is unique, so comparing it compares the whole
+        // chain.
         if (candidate.parent == parent && std::ranges::equal(candidate.keys, keys))
             return entry->second;
     }
@@ -93,7 +95,8 @@ void BlockManager::release(std::int32_t block)
     entry.freePlace = m_free.insert(entry.chain != 0 ? m_free.end() : m_free.begin(), block);
 }
 
-std::uint64_t BlockManager::publish(std::int32_t block, std::uint64_t chain, std::span<const TokenKey> keys)
+std::uint64_t BlockManager::publish(std::int32_t block, std::uint64_t chain,
+                                    std::span<const TokenKey> keys)
 {
     ENGINE_ASSERT(keys.size() == kBlockTokens);
     if (const auto known = find(chain, keys))
@@ -114,7 +117,8 @@ void BlockManager::forget(std::int32_t block)
     if (entry.chain == 0)
         return;
     const auto [first, last] = m_known.equal_range(entry.hash);
-    const auto own = std::find_if(first, last, [block](const auto &known) { return known.second == block; });
+    const auto own =
+        std::find_if(first, last, [block](const auto &known) { return known.second == block; });
     ENGINE_ASSERT(own != last);
     m_known.erase(own);
     entry.chain = 0;

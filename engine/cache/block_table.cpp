@@ -30,7 +30,8 @@ bool BlockTable::reserve(int tokens)
 void BlockTable::written(std::span<const TokenKey> keys)
 {
     for (; (m_published + 1) * kBlockTokens <= keys.size(); ++m_published)
-        m_chain = m_manager->publish(m_blocks[m_published], m_chain, keys.subspan(m_published * kBlockTokens, kBlockTokens));
+        m_chain = m_manager->publish(m_blocks[m_published], m_chain,
+                                     keys.subspan(m_published * kBlockTokens, kBlockTokens));
 }
 
 void BlockTable::clear()

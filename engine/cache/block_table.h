@@ -10,15 +10,19 @@
 
 namespace engine {
 
-// The blocks of one sequence, given back when it goes. Engine thread only; must not outlive its manager.
+// The blocks of one sequence, given back when it goes. Engine thread only; must not outlive its
+// manager.
 class BlockTable {
 public:
-    explicit BlockTable(BlockManager &manager) : m_manager(&manager) {}
+    explicit BlockTable(BlockManager &manager)
+        : m_manager(&manager)
+    {}
     ~BlockTable() { clear(); }
     BlockTable(const BlockTable &) = delete;
     BlockTable &operator=(const BlockTable &) = delete;
 
-    // Takes what is known of the start of `keys`, at most `maxTokens`; only on an empty table. Returns tokens found.
+    // Takes what is known of the start of `keys`, at most `maxTokens`; only on an empty table.
+    // Returns tokens found.
     int matchPrefix(std::span<const TokenKey> keys, int maxTokens);
     // Room for `tokens` in all; false when the cache has no block left (what it got stays).
     bool reserve(int tokens);

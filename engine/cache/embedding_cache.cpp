@@ -18,7 +18,8 @@ std::shared_ptr<const PictureEmbedding> EmbeddingCache::find(const Key &key)
 
 void EmbeddingCache::insert(const Key &key, std::shared_ptr<const PictureEmbedding> embedding)
 {
-    if (const auto entry = std::ranges::find(m_entries, key, &Entry::key); entry != m_entries.end()) {
+    if (const auto entry = std::ranges::find(m_entries, key, &Entry::key);
+        entry != m_entries.end()) {
         m_bytes -= entry->embedding->rows.bytes();
         m_entries.erase(entry);
     }

@@ -17,8 +17,8 @@ struct PictureEmbedding {
     int tokenCount = 0;
 };
 
-// Embeddings of pictures by content and tiling, least recently used go first. Those in use live on with their
-// users. Engine thread only.
+// Embeddings of pictures by content and tiling, least recently used go first. Those in use live on
+// with their users. Engine thread only.
 class EmbeddingCache {
 public:
     struct Key {
@@ -26,7 +26,9 @@ public:
         int tilesWide = 0, tilesHigh = 0;
         bool operator==(const Key &) const = default;
     };
-    explicit EmbeddingCache(std::size_t byteBudget) : m_byteBudget(byteBudget) {}
+    explicit EmbeddingCache(std::size_t byteBudget)
+        : m_byteBudget(byteBudget)
+    {}
 
     std::shared_ptr<const PictureEmbedding> find(const Key &key);
     void insert(const Key &key, std::shared_ptr<const PictureEmbedding> embedding);
@@ -38,7 +40,8 @@ private:
         Key key;
         std::shared_ptr<const PictureEmbedding> embedding;
     };
-    std::list<Entry> m_entries; // most recently used first; a few dozen at most, so a list is searched
+    std::list<Entry>
+        m_entries; // most recently used first; a few dozen at most, so a list is searched
     std::size_t m_byteBudget;
     std::size_t m_bytes = 0;
 };

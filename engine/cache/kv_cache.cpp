@@ -31,8 +31,11 @@ std::uint64_t elementBytes(DType dtype)
 
 std::uint64_t kvBytesPerToken(const KvShape &shape, DType dtype)
 {
-    const auto row = static_cast<std::uint64_t>(shape.kvHeads) * static_cast<std::uint64_t>(shape.keyDim)
-        + (shape.valuesInKeys ? 0 : static_cast<std::uint64_t>(shape.kvHeads) * static_cast<std::uint64_t>(shape.valueDim));
+    const auto row =
+        static_cast<std::uint64_t>(shape.kvHeads) * static_cast<std::uint64_t>(shape.keyDim) +
+        (shape.valuesInKeys ? 0
+                            : static_cast<std::uint64_t>(shape.kvHeads) *
+                                  static_cast<std::uint64_t>(shape.valueDim));
     return row * static_cast<std::uint64_t>(shape.layers) * elementBytes(dtype);
 }
 
@@ -41,31 +44,41 @@ Result<KvPlan> planKv(const KvPlanInput &input)
     if (input.bytesPerToken == 0 || input.modelContext <= 0)
         return Error{ErrorCode::BadFile, "the model states no context length or no layers"};
     if (input.wantedContext > input.modelContext) {
-        return Error{ErrorCode::BadRequest, "a context of " + std::to_string(input.wantedContext)
-                + " tokens was asked for and the model allows " + std::to_string(input.modelContext)};
+        return Error{ErrorCode::BadRequest, "a context of " + std::to_string(input.wantedContext) +
+                                                " tokens was asked for and the model allows " +
+                                                std::to_string(input.modelContext)};
     }
     const std::uint64_t blockBytes = input.bytesPerToken * kBlockTokens;
     // What was asked for may take most of the room; what was not asked for leaves half to others.
-    const std::uint64_t budget = input.wantedContext > 0 ? input.freeBytes / 10 * 8 : input.freeBytes / 2;
+    const std::uint64_t budget =
+        input.wantedContext > 0 ? input.freeBytes / 10 * 8 : input.freeBytes / 2;
     const std::uint64_t affordable = std::min(budget / blockBytes, kMaxBlocks); // blocks
-    const auto blocksFor = [](int tokens) { return (static_cast<std::uint64_t>(tokens) + kBlockTokens - 1) / kBlockTokens; };
+    const auto blocksFor = [](int tokens) {
+        return (static_cast<std::uint64_t>(tokens) + kBlockTokens - 1) / kBlockTokens;
+    };
 
     KvPlan plan;
     plan.contextTokens = input.wantedContext > 0 ? input.wantedContext : input.modelContext;
     if (blocksFor(plan.contextTokens) > affordable) {
-        const std::uint64_t least = input.wantedContext > 0
-            ? static_cast<std::uint64_t>(input.wantedContext)
-            : std::min(kSmallestContext, static_cast<std::uint64_t>(input.modelContext));
+        const std::uint64_t least =
+            input.wantedContext > 0
+                ? static_cast<std::uint64_t>(input.wantedContext)
+                : std::min(kSmallestContext, static_cast<std::uint64_t>(input.modelContext));
         if (affordable * kBlockTokens < least) {
-            return Error{ErrorCode::OutOfMemory, "a context of " + std::to_string(least) + " tokens needs "
-                    + mebibytes(blockBytes * blocksFor(static_cast<int>(least))) + " and " + mebibytes(budget)
-                    + " can be used; close another model or ask for a smaller context"};
+            return Error{ErrorCode::OutOfMemory,
+                         "a context of " + std::to_string(least) + " tokens needs " +
+                             mebibytes(blockBytes * blocksFor(static_cast<int>(least))) + " and " +
+                             mebibytes(budget) +
+                             " can be used; close another model or ask for a smaller context"};
         }
-        plan.contextTokens = static_cast<int>(affordable * kBlockTokens); // only when none was asked for
+        plan.contextTokens =
+            static_cast<int>(affordable * kBlockTokens); // only when none was asked for
     }
-    // One block a context stays spare, so that a full sequence beside prefix blocks never waits for itself.
+    // One block a context stays spare, so that a full sequence beside prefix blocks never waits for
+    // itself.
     const int contexts = std::clamp(kPoolTokens / plan.contextTokens, 1, kMostContexts);
-    plan.blocks = static_cast<int>(std::min(affordable, (blocksFor(plan.contextTokens) + 1) * static_cast<std::uint64_t>(contexts)));
+    plan.blocks = static_cast<int>(std::min(affordable, (blocksFor(plan.contextTokens) + 1) *
+                                                            static_cast<std::uint64_t>(contexts)));
     return plan;
 }
 
@@ -73,9 +86,10 @@ Result<KvCache> KvCache::create(Backend &backend, const KvShape &shape, DType dt
 {
     KvCache cache;
     const auto allocate = [&](int dim) -> Result<std::byte *> {
-        const auto bytes = (Checked::fromSigned(shape.kvHeads) * Checked::fromSigned(dim) * Checked(elementBytes(dtype))
-                               * Checked::fromSigned(blocks) * Checked(kBlockTokens))
-                               .atMost(PTRDIFF_MAX);
+        const auto bytes =
+            (Checked::fromSigned(shape.kvHeads) * Checked::fromSigned(dim) *
+             Checked(elementBytes(dtype)) * Checked::fromSigned(blocks) * Checked(kBlockTokens))
+                .atMost(PTRDIFF_MAX);
         if (!bytes)
             return Error{ErrorCode::OutOfMemory, "the context does not fit the address space"};
         ENGINE_TRY(Buffer buffer, backend.allocate(static_cast<std::size_t>(*bytes)));
@@ -84,8 +98,12 @@ Result<KvCache> KvCache::create(Backend &backend, const KvShape &shape, DType dt
         return cache.m_buffers.back().data();
     };
     for (int layer = 0; layer < shape.layers; ++layer) {
-        KvLayer entry{.dtype = dtype, .kvHeads = shape.kvHeads, .keyDim = shape.keyDim, .valueDim = shape.valueDim,
-            .valuesInKeys = shape.valuesInKeys, .blockTokens = kBlockTokens};
+        KvLayer entry{.dtype = dtype,
+                      .kvHeads = shape.kvHeads,
+                      .keyDim = shape.keyDim,
+                      .valueDim = shape.valueDim,
+                      .valuesInKeys = shape.valuesInKeys,
+                      .blockTokens = kBlockTokens};
         ENGINE_TRY(entry.keys, allocate(shape.keyDim));
         if (!shape.valuesInKeys) {
             ENGINE_TRY(entry.values, allocate(shape.valueDim));

@@ -25,8 +25,8 @@ struct KvPlan {
     int contextTokens = 0; // of one sequence
     int blocks = 0;        // for all sequences, never less than one full context
 };
-// Room for up to four full contexts where memory allows, at least one. OutOfMemory when the wanted context does not
-// fit, BadRequest when it is more than the model allows.
+// Room for up to four full contexts where memory allows, at least one. OutOfMemory when the wanted
+// context does not fit, BadRequest when it is more than the model allows.
 Result<KvPlan> planKv(const KvPlanInput &input);
 
 // The memory behind the blocks of one model: keys and values per layer.

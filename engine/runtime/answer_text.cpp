@@ -12,7 +12,8 @@ namespace engine {
 namespace {
 
 // Special tokens that are part of what a picture model says (architectures.md 3.5).
-constexpr std::array<std::string_view, 5> kGrounding{"<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>", "<|grounding|>"};
+constexpr std::array<std::string_view, 5> kGrounding{"<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>",
+                                                     "<|grounding|>"};
 
 ThinkingSplitter makeSplitter(const ChatFormat *format, bool startsThinking)
 {
@@ -23,9 +24,11 @@ ThinkingSplitter makeSplitter(const ChatFormat *format, bool startsThinking)
 
 } // namespace
 
-AnswerText::AnswerText(std::shared_ptr<const Tokenizer> tokenizer, const ChatFormat *format, const std::vector<std::string> &stops,
-    bool startsThinking)
-    : m_tokenizer(std::move(tokenizer)), m_thinking(makeSplitter(format, startsThinking)), m_stops(stops)
+AnswerText::AnswerText(std::shared_ptr<const Tokenizer> tokenizer, const ChatFormat *format,
+                       const std::vector<std::string> &stops, bool startsThinking)
+    : m_tokenizer(std::move(tokenizer))
+    , m_thinking(makeSplitter(format, startsThinking))
+    , m_stops(stops)
 {
     if (m_tokenizer && format && format->canThink())
         m_markers = {std::string(format->thinkOpen()), std::string(format->thinkClose())};
@@ -51,8 +54,9 @@ AnswerText::Step AnswerText::push(std::int32_t id)
     if (!m_tokenizer)
         return step;
     const std::string_view bytes = m_tokenizer->bytes(id);
-    const bool isSilent = m_tokenizer->isSpecial(id) && std::ranges::find(kGrounding, bytes) == kGrounding.end()
-        && std::ranges::find(m_markers, bytes) == m_markers.end();
+    const bool isSilent = m_tokenizer->isSpecial(id) &&
+                          std::ranges::find(kGrounding, bytes) == kGrounding.end() &&
+                          std::ranges::find(m_markers, bytes) == m_markers.end();
     if (isSilent)
         return step;
     show(m_thinking.push(m_utf8.push(bytes)), step.pieces);

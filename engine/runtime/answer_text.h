@@ -16,12 +16,12 @@
 
 namespace engine {
 
-// Token ids of one answer -> the text people read: whole code points, thinking apart from the answer, ended by stop
-// texts. Without a tokenizer there is no text and nothing ends it.
+// Token ids of one answer -> the text people read: whole code points, thinking apart from the
+// answer, ended by stop texts. Without a tokenizer there is no text and nothing ends it.
 class AnswerText {
 public:
-    AnswerText(std::shared_ptr<const Tokenizer> tokenizer, const ChatFormat *format, const std::vector<std::string> &stops,
-        bool startsThinking);
+    AnswerText(std::shared_ptr<const Tokenizer> tokenizer, const ChatFormat *format,
+               const std::vector<std::string> &stops, bool startsThinking);
 
     struct Step {
         std::vector<TextAdded> pieces;

@@ -17,9 +17,11 @@ struct PictureTokens {
     bool globalFirst = true;
 };
 
-// Attention over context positions -> attention over the picture. Both views (the whole picture in one tile, and the
-// tiles) are laid over one grid of the picture without the grey border; newline and separator tokens and cells that
-// see only border do not count. The grid is the finer view's. `index` and `image` of the record are the caller's.
-AttentionRecord attentionOverPicture(std::span<const float> attention, const PictureTokens &picture);
+// Attention over context positions -> attention over the picture. Both views (the whole picture in
+// one tile, and the tiles) are laid over one grid of the picture without the grey border; newline
+// and separator tokens and cells that see only border do not count. The grid is the finer view's.
+// `index` and `image` of the record are the caller's.
+AttentionRecord attentionOverPicture(std::span<const float> attention,
+                                     const PictureTokens &picture);
 
 } // namespace engine

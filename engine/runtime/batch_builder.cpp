@@ -6,23 +6,28 @@
 
 namespace engine {
 
-int BatchBuilder::addRows(std::span<const std::int32_t> ids, int from, int to, std::span<const std::int32_t> blocks)
+int BatchBuilder::addRows(std::span<const std::int32_t> ids, int from, int to,
+                          std::span<const std::int32_t> blocks)
 {
     const int firstRow = rowCount();
     m_ids.insert(m_ids.end(), ids.begin() + from, ids.begin() + to);
     for (int position = from; position < to; ++position)
         m_positions.push_back(position);
-    m_sequences.push_back({.firstRow = firstRow, .rowCount = to - from, .firstPosition = from, .blocks = blocks});
+    m_sequences.push_back(
+        {.firstRow = firstRow, .rowCount = to - from, .firstPosition = from, .blocks = blocks});
     return firstRow;
 }
 
-void BatchBuilder::addSplice(int row, int from, int to, int firstToken, int tokenCount, const Buffer &rows, int hidden)
+void BatchBuilder::addSplice(int row, int from, int to, int firstToken, int tokenCount,
+                             const Buffer &rows, int hidden)
 {
     const int start = std::max(from, firstToken), end = std::min(to, firstToken + tokenCount);
     if (start >= end)
         return;
-    const auto offset = static_cast<std::size_t>(start - firstToken) * static_cast<std::size_t>(hidden) * sizeof(float);
-    m_splices.push_back({.firstRow = row + start - from, .embeddings = rows.view({end - start, hidden}, DType::F32, offset)});
+    const auto offset = static_cast<std::size_t>(start - firstToken) *
+                        static_cast<std::size_t>(hidden) * sizeof(float);
+    m_splices.push_back({.firstRow = row + start - from,
+                         .embeddings = rows.view({end - start, hidden}, DType::F32, offset)});
 }
 
 void BatchBuilder::observe(int row, bool routing, bool attention)
@@ -34,9 +39,11 @@ void BatchBuilder::observe(int row, bool routing, bool attention)
     m_observeAttention |= attention;
 }
 
-Status BatchBuilder::run(LoadedParts &parts, const ExpertOptions &experts, std::vector<float> &logits)
+Status BatchBuilder::run(LoadedParts &parts, const ExpertOptions &experts,
+                         std::vector<float> &logits)
 {
-    logits.resize(m_logitRows.size() * static_cast<std::size_t>(parts.bundle.text->config().vocabulary));
+    logits.resize(m_logitRows.size() *
+                  static_cast<std::size_t>(parts.bundle.text->config().vocabulary));
     Batch batch;
     batch.ids = m_ids;
     batch.positions = m_positions;

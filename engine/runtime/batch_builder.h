@@ -14,10 +14,14 @@ namespace engine {
 // Collects the rows of one step. What is added must live until the step is over.
 class BatchBuilder {
 public:
-    // Rows for positions [from, to) of a sequence whose ids start at position 0. Returns the first row.
-    int addRows(std::span<const std::int32_t> ids, int from, int to, std::span<const std::int32_t> blocks);
-    // Embeddings for those of the picture's positions that lie in [from, to), whose first row is `row`.
-    void addSplice(int row, int from, int to, int firstToken, int tokenCount, const Buffer &rows, int hidden);
+    // Rows for positions [from, to) of a sequence whose ids start at position 0. Returns the first
+    // row.
+    int addRows(std::span<const std::int32_t> ids, int from, int to,
+                std::span<const std::int32_t> blocks);
+    // Embeddings for those of the picture's positions that lie in [from, to), whose first row is
+    // `row`.
+    void addSplice(int row, int from, int to, int firstToken, int tokenCount, const Buffer &rows,
+                   int hidden);
     void wantLogits(int row) { m_logitRows.push_back(row); }
     void observe(int row, bool routing, bool attention);
 

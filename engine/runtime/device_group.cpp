@@ -7,7 +7,9 @@
 
 namespace engine {
 
-DeviceGroup::DeviceGroup() : m_thread([this](std::stop_token stop) { run(stop); }) {}
+DeviceGroup::DeviceGroup()
+    : m_thread([this](std::stop_token stop) { run(stop); })
+{}
 
 DeviceGroup::~DeviceGroup()
 {

@@ -15,8 +15,8 @@
 
 namespace engine {
 
-// The engine thread of one device. Its models take turns step by step: the one that has had least time goes next.
-// It never waits for a reader. Ending it ends all answers with Cancelled.
+// The engine thread of one device. Its models take turns step by step: the one that has had least
+// time goes next. It never waits for a reader. Ending it ends all answers with Cancelled.
 class DeviceGroup {
 public:
     using Command = std::function<void(std::stop_token)>;
@@ -26,7 +26,8 @@ public:
     DeviceGroup(const DeviceGroup &) = delete;
     DeviceGroup &operator=(const DeviceGroup &) = delete;
 
-    // Any thread. Commands run in order between two steps; those not yet run when the group ends are dropped.
+    // Any thread. Commands run in order between two steps; those not yet run when the group ends
+    // are dropped.
     void post(Command command);
     void addModel(std::shared_ptr<ModelSlot> slot);
     void removeModel(std::shared_ptr<ModelSlot> slot); // takes the caller's reference along
@@ -41,7 +42,7 @@ private:
     std::mutex m_mutex;
     std::deque<Command> m_commands;
     std::vector<std::shared_ptr<ModelSlot>> m_models; // engine thread only
-    std::jthread m_thread; // last: runs while the rest lives
+    std::jthread m_thread;                            // last: runs while the rest lives
 };
 
 } // namespace engine

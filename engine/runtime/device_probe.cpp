@@ -60,7 +60,8 @@ std::string instructionSet()
     if (const char *forced = std::getenv("DIPTYCH_ISA"); forced && *forced)
         return forced;
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
         return "avx512";
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return "avx2";
@@ -76,14 +77,16 @@ MemoryState probeMemory()
     memory.totalBytes = procKilobytes("/proc/meminfo", "MemTotal").value_or(0) * 1024;
     memory.freeBytes = procKilobytes("/proc/meminfo", "MemAvailable").value_or(0) * 1024;
     if (const auto limit = numberIn("/sys/fs/cgroup/memory.max")) {
-        const std::uint64_t used = std::min(numberIn("/sys/fs/cgroup/memory.current").value_or(0), *limit);
+        const std::uint64_t used =
+            std::min(numberIn("/sys/fs/cgroup/memory.current").value_or(0), *limit);
         memory.totalBytes = std::min(memory.totalBytes, *limit);
         memory.freeBytes = std::min(memory.freeBytes, *limit - used);
     }
     rlimit limit{};
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
         const std::uint64_t used = procKilobytes("/proc/self/status", "VmSize").value_or(0) * 1024;
-        memory.freeBytes = std::min<std::uint64_t>(memory.freeBytes, limit.rlim_cur > used ? limit.rlim_cur - used : 0);
+        memory.freeBytes = std::min<std::uint64_t>(
+            memory.freeBytes, limit.rlim_cur > used ? limit.rlim_cur - used : 0);
     }
     return memory;
 }
@@ -92,7 +95,8 @@ int workerThreads(int wanted)
 {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
-    const int processors = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? std::max(1, CPU_COUNT(&allowed)) : 1;
+    const int processors =
+        sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? std::max(1, CPU_COUNT(&allowed)) : 1;
     return wanted > 0 ? wanted : processors;
 }
 

@@ -12,7 +12,8 @@ namespace engine {
 
 struct MemoryState {
     std::uint64_t totalBytes = 0;
-    std::uint64_t freeBytes = 0; // what this process may still take: machine, control group and rlimit
+    std::uint64_t freeBytes =
+        0; // what this process may still take: machine, control group and rlimit
 };
 MemoryState probeMemory();
 

@@ -62,7 +62,8 @@ void EventPipe::finish(FinishReason reason, std::optional<Error> error)
         if (m_finished)
             return;
         m_finished = true;
-        m_events.emplace_back(Finished{reason, std::move(error), m_usage, std::move(m_promptIds), std::move(m_generatedIds)});
+        m_events.emplace_back(Finished{reason, std::move(error), m_usage, std::move(m_promptIds),
+                                       std::move(m_generatedIds)});
         if (m_events.size() > 1)
             return;
     }

@@ -16,23 +16,29 @@
 
 namespace engine {
 
-// From the engine thread to one reader. Bounded: the engine asks hasRoom() before it works for this reader and parks
-// it otherwise; what is pushed is never dropped. Wakes the reader only when it was empty. The record of the run
-// (prompt, generated ids, usage) lies here too, so that cancel() can end it at once, whatever the engine is doing.
+// From the engine thread to one reader. Bounded: the engine asks hasRoom() before it works for this
+// reader and parks it otherwise; what is pushed is never dropped. Wakes the reader only when it was
+// empty. The record of the run (prompt, generated ids, usage) lies here too, so that cancel() can
+// end it at once, whatever the engine is doing.
 class EventPipe {
 public:
     static constexpr std::size_t kRoom = 512; // events; a step adds a handful
 
-    EventPipe(Wake wake, std::shared_ptr<WorkSignal> engine) : m_wake(std::move(wake)), m_engine(std::move(engine)) {}
+    EventPipe(Wake wake, std::shared_ptr<WorkSignal> engine)
+        : m_wake(std::move(wake))
+        , m_engine(std::move(engine))
+    {}
 
     // The engine's side.
     bool hasRoom() const;
     bool isFinished() const;
-    void push(GenerationEvent event); // ignored after the end; two phases of one kind in a row become one
+    void push(
+        GenerationEvent event); // ignored after the end; two phases of one kind in a row become one
     void setPrompt(std::vector<std::int32_t> ids);
     void addGenerated(std::int32_t id);
     void setUsage(const Usage &usage);
-    void finish(FinishReason reason, std::optional<Error> error = std::nullopt); // the first call counts
+    void finish(FinishReason reason,
+                std::optional<Error> error = std::nullopt); // the first call counts
     std::stop_token stopToken() const { return m_stop.get_token(); }
 
     // The reader's side.

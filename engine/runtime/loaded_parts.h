@@ -17,14 +17,15 @@
 
 namespace engine {
 
-// Everything one loaded model consists of. The order of the members is the order in which they may go (last first).
+// Everything one loaded model consists of. The order of the members is the order in which they may
+// go (last first).
 struct LoadedParts {
     ModelInfo info;
     LoadOptions options;
     std::shared_ptr<const ModelFiles> files;    // may be none in tests
     std::shared_ptr<const Tokenizer> tokenizer; // none: the files carry none; ids only
     std::unique_ptr<ChatFormat> chatFormat;     // with a tokenizer
-    std::unique_ptr<Backend> backend;           // of its own, so that a load never meets a running step
+    std::unique_ptr<Backend> backend; // of its own, so that a load never meets a running step
     ModelBundle bundle;
     KvPlan plan;
     KvCache cache;
@@ -39,6 +40,7 @@ using PartsLoader = std::function<Result<std::unique_ptr<LoadedParts>>(
     const LoadOptions &options, std::stop_token stop, LoadCounters &counters)>;
 
 // The real one: files, tokenizer, backend, weights, cache.
-Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::stop_token stop, LoadCounters &counters);
+Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::stop_token stop,
+                                               LoadCounters &counters);
 
 } // namespace engine

@@ -14,11 +14,16 @@ namespace {
 
 constexpr int kScoreChunk = 64; // logits of so many positions at a time
 
-Error cancelled() { return {ErrorCode::Cancelled, "stopped before it was done"}; }
-
-Result<std::shared_ptr<const PictureEmbedding>> encodePicture(LoadedParts &parts, const PromptPicture &picture, std::stop_token stop)
+Error cancelled()
 {
-    const ImageTiles tiles = parts.bundle.vision->preprocessor().prepare(*picture.image, picture.imageCount);
+    return {ErrorCode::Cancelled, "stopped before it was done"};
+}
+
+Result<std::shared_ptr<const PictureEmbedding>>
+encodePicture(LoadedParts &parts, const PromptPicture &picture, std::stop_token stop)
+{
+    const ImageTiles tiles =
+        parts.bundle.vision->preprocessor().prepare(*picture.image, picture.imageCount);
     auto embedding = std::make_shared<PictureEmbedding>();
     ENGINE_TRY(embedding->rows, parts.bundle.vision->encode(tiles, stop, [](int, int) {}));
     embedding->tokenCount = picture.tokens.plan.tokenCount;
@@ -26,24 +31,28 @@ Result<std::shared_ptr<const PictureEmbedding>> encodePicture(LoadedParts &parts
 }
 
 void addSplices(BatchBuilder &builder, const LoadedParts &parts, const BuiltPrompt &prompt,
-    const std::vector<std::shared_ptr<const PictureEmbedding>> &embeddings, int row, int from, int to)
+                const std::vector<std::shared_ptr<const PictureEmbedding>> &embeddings, int row,
+                int from, int to)
 {
     for (std::size_t i = 0; i < embeddings.size(); ++i) {
         const PictureTokens &tokens = prompt.pictures[i].tokens;
-        builder.addSplice(row, from, to, tokens.firstToken, tokens.plan.tokenCount, embeddings[i]->rows, parts.bundle.text->config().hidden);
+        builder.addSplice(row, from, to, tokens.firstToken, tokens.plan.tokenCount,
+                          embeddings[i]->rows, parts.bundle.text->config().hidden);
     }
 }
 
 // One of the sequences a benchmark runs side by side.
 struct BenchSequence {
-    explicit BenchSequence(BlockManager &blocks) : table(blocks) {}
+    explicit BenchSequence(BlockManager &blocks)
+        : table(blocks)
+    {}
     BlockTable table;
     std::vector<std::int32_t> ids;
 };
 
 // Reads positions [from, to) of every sequence, in chunks; logits for the last of each.
-Status readAll(LoadedParts &parts, std::vector<std::unique_ptr<BenchSequence>> &sequences, int from, int to, int chunk,
-    std::vector<float> &logits, std::stop_token stop)
+Status readAll(LoadedParts &parts, std::vector<std::unique_ptr<BenchSequence>> &sequences, int from,
+               int to, int chunk, std::vector<float> &logits, std::stop_token stop)
 {
     for (const auto &sequence : sequences) {
         for (int begin = from; begin < to; begin += chunk) {
@@ -61,7 +70,8 @@ Status readAll(LoadedParts &parts, std::vector<std::unique_ptr<BenchSequence>> &
 }
 
 // Time from a picture to the first token of its answer.
-Result<double> pictureFirstTokenMs(ModelSlot &slot, const std::shared_ptr<const Image> &image, std::stop_token stop)
+Result<double> pictureFirstTokenMs(ModelSlot &slot, const std::shared_ptr<const Image> &image,
+                                   std::stop_token stop)
 {
     LoadedParts &parts = *slot.parts;
     GenerationRequest request;
@@ -92,14 +102,16 @@ Result<double> pictureFirstTokenMs(ModelSlot &slot, const std::shared_ptr<const 
 } // namespace
 
 Result<std::vector<float>> scoreTokens(ModelSlot &slot, const std::vector<std::int32_t> &tokens,
-    const std::vector<std::shared_ptr<const Image>> &images, std::stop_token stop)
+                                       const std::vector<std::shared_ptr<const Image>> &images,
+                                       std::stop_token stop)
 {
     LoadedParts &parts = *slot.parts;
     if (tokens.empty())
         return Error{ErrorCode::BadRequest, "there are no token ids to score"};
     if (tokens.size() > static_cast<std::size_t>(parts.plan.contextTokens)) {
-        return Error{ErrorCode::ContextFull, std::to_string(tokens.size()) + " tokens were given and the context holds "
-                + std::to_string(parts.plan.contextTokens)};
+        return Error{ErrorCode::ContextFull, std::to_string(tokens.size()) +
+                                                 " tokens were given and the context holds " +
+                                                 std::to_string(parts.plan.contextTokens)};
     }
     ENGINE_TRY(const BuiltPrompt prompt, buildPromptFromIds(tokens, images, parts));
     std::vector<std::shared_ptr<const PictureEmbedding>> embeddings;
@@ -134,13 +146,17 @@ Result<std::vector<float>> scoreTokens(ModelSlot &slot, const std::vector<std::i
 Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std::stop_token stop)
 {
     LoadedParts &parts = *slot.parts;
-    if (options.promptTokens < 0 || options.generateTokens < 0 || options.depthTokens < 0 || options.batch < 1)
-        return Error{ErrorCode::BadRequest, "prompt, generated and depth tokens must be 0 or more and the batch at least 1"};
-    const std::int64_t length = static_cast<std::int64_t>(options.depthTokens)
-        + std::max({options.promptTokens, options.generateTokens + 1, 1});
+    if (options.promptTokens < 0 || options.generateTokens < 0 || options.depthTokens < 0 ||
+        options.batch < 1)
+        return Error{
+            ErrorCode::BadRequest,
+            "prompt, generated and depth tokens must be 0 or more and the batch at least 1"};
+    const std::int64_t length = static_cast<std::int64_t>(options.depthTokens) +
+                                std::max({options.promptTokens, options.generateTokens + 1, 1});
     if (length > parts.plan.contextTokens) {
-        return Error{ErrorCode::ContextFull, "depth and tokens together are " + std::to_string(length) + " and the context holds "
-                + std::to_string(parts.plan.contextTokens)};
+        return Error{ErrorCode::ContextFull,
+                     "depth and tokens together are " + std::to_string(length) +
+                         " and the context holds " + std::to_string(parts.plan.contextTokens)};
     }
     slot.scheduler.preemptAll();
     BenchResult result;
@@ -156,11 +172,14 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
     for (int i = 0; i < options.batch; ++i) {
         auto sequence = std::make_unique<BenchSequence>(slot.scheduler.blocks());
         if (!sequence->table.reserve(static_cast<int>(length))) {
-            return Error{ErrorCode::OutOfMemory, "the context memory holds " + std::to_string(i) + " of the " + std::to_string(options.batch)
-                    + " sequences asked for; use a smaller batch or depth"};
+            return Error{ErrorCode::OutOfMemory,
+                         "the context memory holds " + std::to_string(i) + " of the " +
+                             std::to_string(options.batch) +
+                             " sequences asked for; use a smaller batch or depth"};
         }
         for (std::int64_t token = 0; token < length; ++token)
-            sequence->ids.push_back(static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(vocabulary)));
+            sequence->ids.push_back(
+                static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(vocabulary)));
         sequences.push_back(std::move(sequence));
     }
 
@@ -169,7 +188,8 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
     ENGINE_CHECK(readAll(parts, sequences, 0, depth, chunk, logits, stop));
     if (options.promptTokens > 0) {
         const auto begin = Clock::now();
-        ENGINE_CHECK(readAll(parts, sequences, depth, depth + options.promptTokens, chunk, logits, stop));
+        ENGINE_CHECK(
+            readAll(parts, sequences, depth, depth + options.promptTokens, chunk, logits, stop));
         const double ms = millisecondsBetween(begin, Clock::now());
         result.promptTokensPerSecond = options.promptTokens * options.batch * 1000.0 / ms;
         if (!options.image)
@@ -182,10 +202,12 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
                 return cancelled();
             BatchBuilder builder;
             for (const auto &sequence : sequences)
-                builder.wantLogits(builder.addRows(sequence->ids, depth + i, depth + i + 1, sequence->table.blocks()));
+                builder.wantLogits(builder.addRows(sequence->ids, depth + i, depth + i + 1,
+                                                   sequence->table.blocks()));
             ENGINE_CHECK(builder.run(parts, {}, logits));
         }
-        result.generateTokensPerSecond = options.generateTokens * options.batch * 1000.0 / millisecondsBetween(begin, Clock::now());
+        result.generateTokensPerSecond = options.generateTokens * options.batch * 1000.0 /
+                                         millisecondsBetween(begin, Clock::now());
     }
     return result;
 }

@@ -10,13 +10,16 @@
 
 namespace engine {
 
-// Both run on the engine thread from start to end; answers in progress lose their blocks and go on afterwards.
+// Both run on the engine thread from start to end; answers in progress lose their blocks and go on
+// afterwards.
 
 // Logits of every position, [tokens, vocabulary].
 Result<std::vector<float>> scoreTokens(ModelSlot &slot, const std::vector<std::int32_t> &tokens,
-    const std::vector<std::shared_ptr<const Image>> &images, std::stop_token stop);
+                                       const std::vector<std::shared_ptr<const Image>> &images,
+                                       std::stop_token stop);
 
-// Speeds with random ids, as llama-bench measures them: prompt and generation each start at the given depth.
+// Speeds with random ids, as llama-bench measures them: prompt and generation each start at the
+// given depth.
 Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std::stop_token stop);
 
 } // namespace engine

@@ -19,16 +19,20 @@ Result<std::unique_ptr<Backend>> makeBackend(const LoadOptions &options)
 {
     const bool exact = options.precision == Precision::Exact;
     if (options.device.empty() || options.device == "cpu")
-        return makeCpuBackend({.threads = workerThreads(options.threads), .exact = exact, .isa = {}});
+        return makeCpuBackend(
+            {.threads = workerThreads(options.threads), .exact = exact, .isa = {}});
     const std::string_view device = options.device;
     int card = 0;
     if (device.starts_with("cuda:")) {
         const std::string_view number = device.substr(5);
-        const auto [end, failure] = std::from_chars(number.data(), number.data() + number.size(), card);
+        const auto [end, failure] =
+            std::from_chars(number.data(), number.data() + number.size(), card);
         if (failure != std::errc() || end != number.data() + number.size() || card < 0)
-            return Error{ErrorCode::BadRequest, "the device " + options.device + " is not known; use cpu, cuda or cuda:N"};
+            return Error{ErrorCode::BadRequest,
+                         "the device " + options.device + " is not known; use cpu, cuda or cuda:N"};
     } else if (device != "cuda") {
-        return Error{ErrorCode::BadRequest, "the device " + options.device + " is not known; use cpu, cuda or cuda:N"};
+        return Error{ErrorCode::BadRequest,
+                     "the device " + options.device + " is not known; use cpu, cuda or cuda:N"};
     }
     return makeCudaBackend(card, exact);
 }
@@ -36,24 +40,32 @@ Result<std::unique_ptr<Backend>> makeBackend(const LoadOptions &options)
 Status checkOptions(const LoadOptions &options)
 {
     if (options.contextTokens < 0 || options.attentionWindow < 0 || options.threads < 0)
-        return Error{ErrorCode::BadRequest, "context, attention window and threads must be 0 (automatic) or more"};
+        return Error{ErrorCode::BadRequest,
+                     "context, attention window and threads must be 0 (automatic) or more"};
     if (!options.requantize.empty() && options.requantize != "q8_0" && options.requantize != "q4_0")
-        return Error{ErrorCode::BadRequest, "weights can be re-quantised to q8_0 or q4_0, not to " + options.requantize};
+        return Error{ErrorCode::BadRequest,
+                     "weights can be re-quantised to q8_0 or q4_0, not to " + options.requantize};
     return Done{};
 }
 
-std::string mebibytes(std::uint64_t bytes) { return std::to_string((bytes + (1U << 20U) - 1) >> 20U) + " MiB"; }
+std::string mebibytes(std::uint64_t bytes)
+{
+    return std::to_string((bytes + (1U << 20U) - 1) >> 20U) + " MiB";
+}
 
 // The cache keeps float32 where precision asks for it or where it is small anyway.
 DType kvType(const LoadOptions &options, const KvShape &shape, int context)
 {
-    const std::uint64_t bytes = kvBytesPerToken(shape, DType::F32) * static_cast<std::uint64_t>(context);
-    return options.precision == Precision::Exact || bytes <= kSmallKvBytes ? DType::F32 : DType::BF16;
+    const std::uint64_t bytes =
+        kvBytesPerToken(shape, DType::F32) * static_cast<std::uint64_t>(context);
+    return options.precision == Precision::Exact || bytes <= kSmallKvBytes ? DType::F32
+                                                                           : DType::BF16;
 }
 
 } // namespace
 
-Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::stop_token stop, LoadCounters &counters)
+Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::stop_token stop,
+                                               LoadCounters &counters)
 {
     const auto cancelled = [] { return Error{ErrorCode::Cancelled, "loading was stopped"}; };
     ENGINE_CHECK(checkOptions(options));
@@ -84,23 +96,33 @@ Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::
 
     ENGINE_TRY(parts->backend, makeBackend(options));
     const bool host = parts->backend->hostMemory();
-    if (const MemoryState memory = probeMemory(); host && parts->info.weightBytes > memory.freeBytes) {
-        return Error{ErrorCode::OutOfMemory, "the weights take " + mebibytes(parts->info.weightBytes) + " and "
-                + mebibytes(memory.freeBytes) + " are free; close other models or choose a smaller or more quantised one"};
+    if (const MemoryState memory = probeMemory();
+        host && parts->info.weightBytes > memory.freeBytes) {
+        return Error{ErrorCode::OutOfMemory,
+                     "the weights take " + mebibytes(parts->info.weightBytes) + " and " +
+                         mebibytes(memory.freeBytes) +
+                         " are free; close other models or choose a smaller or more quantised one"};
     }
-    ENGINE_TRY(parts->bundle, loadModel({.files = parts->files, .backend = parts->backend.get(), .options = options, .stop = stop,
-                                  .doneBytes = &counters.doneBytes}));
+    ENGINE_TRY(parts->bundle, loadModel({.files = parts->files,
+                                         .backend = parts->backend.get(),
+                                         .options = options,
+                                         .stop = stop,
+                                         .doneBytes = &counters.doneBytes}));
     if (stop.stop_requested())
         return cancelled();
+    ENGINE_CHECK(parts->files->intact()); // a file cut meanwhile reads as zeros
     parts->info.weightBytes = parts->bundle.weightBytes;
 
     const TextConfig &config = parts->bundle.text->config();
     const KvShape shape = parts->bundle.text->kvShape();
-    const DType type = kvType(options, shape, options.contextTokens > 0 ? options.contextTokens : config.contextTokens);
+    const DType type = kvType(
+        options, shape, options.contextTokens > 0 ? options.contextTokens : config.contextTokens);
     // A card's free memory is not known here; its allocator refuses what does not fit.
     constexpr std::uint64_t kAssumedCardBytes = std::uint64_t{8} << 30U;
-    ENGINE_TRY(parts->plan, planKv({.bytesPerToken = kvBytesPerToken(shape, type), .freeBytes = host ? probeMemory().freeBytes : kAssumedCardBytes,
-                                .modelContext = config.contextTokens, .wantedContext = options.contextTokens}));
+    ENGINE_TRY(parts->plan, planKv({.bytesPerToken = kvBytesPerToken(shape, type),
+                                    .freeBytes = host ? probeMemory().freeBytes : kAssumedCardBytes,
+                                    .modelContext = config.contextTokens,
+                                    .wantedContext = options.contextTokens}));
     ENGINE_TRY(parts->cache, KvCache::create(*parts->backend, shape, type, parts->plan.blocks));
     counters.doneBytes = counters.totalBytes.load();
     return parts;

@@ -11,10 +11,15 @@
 
 namespace engine {
 
-// One model on its device: weights, cache and the answers in progress. Loads of the same files with the same options
-// share one. Made on a loader thread, then the engine thread's alone, which is also where it goes.
+// One model on its device: weights, cache and the answers in progress. Loads of the same files with
+// the same options share one. Made on a loader thread, then the engine thread's alone, which is
+// also where it goes.
 struct ModelSlot {
-    ModelSlot(std::string k, std::unique_ptr<LoadedParts> p) : key(std::move(k)), parts(std::move(p)), scheduler(*parts) {}
+    ModelSlot(std::string k, std::unique_ptr<LoadedParts> p)
+        : key(std::move(k))
+        , parts(std::move(p))
+        , scheduler(*parts)
+    {}
 
     std::string key;
     std::unique_ptr<LoadedParts> parts;

@@ -11,18 +11,27 @@ namespace engine {
 
 namespace {
 
-// No vocabulary has longer tokens worth counting on; a text beyond this many bytes a token cannot fit.
+// No vocabulary has longer tokens worth counting on; a text beyond this many bytes a token cannot
+// fit.
 constexpr std::size_t kMostBytesPerToken = 256;
 
-Error badRequest(std::string message) { return {ErrorCode::BadRequest, std::move(message)}; }
+Error badRequest(std::string message)
+{
+    return {ErrorCode::BadRequest, std::move(message)};
+}
 
 Error tooLong(std::size_t tokens, int context)
 {
-    return {ErrorCode::ContextFull, "the conversation takes " + std::to_string(tokens) + " tokens and the context holds "
-            + std::to_string(context) + "; start a new conversation, shorten the question or load the model with a longer context"};
+    return {ErrorCode::ContextFull, "the conversation takes " + std::to_string(tokens) +
+                                        " tokens and the context holds " + std::to_string(context) +
+                                        "; start a new conversation, shorten the question or load "
+                                        "the model with a longer context"};
 }
 
-bool isBlank(const std::string &text) { return text.find_first_not_of(" \t\r\n\v\f") == std::string::npos; }
+bool isBlank(const std::string &text)
+{
+    return text.find_first_not_of(" \t\r\n\v\f") == std::string::npos;
+}
 
 Status checkSampling(const SamplingOptions &options)
 {
@@ -52,7 +61,9 @@ Status checkOptions(const GenerationRequest &request, const LoadedParts &parts)
     for (const int id : request.experts.stopExpertIds) {
         if (id < 0 || id >= experts) {
             return badRequest(experts == 0 ? "this model has no experts to leave out"
-                                           : "expert " + std::to_string(id) + " does not exist; the model has " + std::to_string(experts));
+                                           : "expert " + std::to_string(id) +
+                                                 " does not exist; the model has " +
+                                                 std::to_string(experts));
         }
     }
     return Done{};
@@ -72,30 +83,39 @@ TokenKey pictureKey(const PromptPicture &picture, int offset)
     TokenKey key;
     std::memcpy(&key.low, picture.key.picture.data(), sizeof key.low);
     std::memcpy(&key.high, picture.key.picture.data() + sizeof key.low, sizeof key.high);
-    key.low ^= static_cast<std::uint64_t>(picture.key.tilesWide) << 40U | static_cast<std::uint64_t>(picture.key.tilesHigh) << 20U;
+    key.low ^= static_cast<std::uint64_t>(picture.key.tilesWide) << 40U |
+               static_cast<std::uint64_t>(picture.key.tilesHigh) << 20U;
     key.high ^= static_cast<std::uint64_t>(offset) * 0x9E3779B97F4A7C15ULL;
     key.high |= std::uint64_t{1} << 63U; // never a token id
     return key;
 }
 
-Result<std::vector<PromptPicture>> planPictures(
-    const std::vector<std::shared_ptr<const Image>> &images, const LoadedParts &parts)
+Result<std::vector<PromptPicture>>
+planPictures(const std::vector<std::shared_ptr<const Image>> &images, const LoadedParts &parts)
 {
     std::vector<PromptPicture> pictures;
     if (images.empty())
         return pictures;
     if (!parts.bundle.vision)
-        return badRequest("the model " + parts.info.name + " reads text only; choose a model that reads pictures or take the picture out");
+        return badRequest(
+            "the model " + parts.info.name +
+            " reads text only; choose a model that reads pictures or take the picture out");
     const int count = static_cast<int>(images.size());
     const ImagePreprocessor &preprocessor = parts.bundle.vision->preprocessor();
     for (const auto &image : images) {
-        if (!image || image->width <= 0 || image->height <= 0
-            || image->rgb.size() != static_cast<std::size_t>(image->width) * static_cast<std::size_t>(image->height) * 3)
+        if (!image || image->width <= 0 || image->height <= 0 ||
+            image->rgb.size() != static_cast<std::size_t>(image->width) *
+                                     static_cast<std::size_t>(image->height) * 3)
             return Error{ErrorCode::BadImage, "a picture holds no pixels"};
-        PromptPicture picture{.image = image,
-            .tokens = {.firstToken = 0, .plan = preprocessor.plan(image->width, image->height, count),
-                .width = image->width, .height = image->height, .globalFirst = preprocessor.config().globalFirst},
-            .key = {.picture = image->sha256, .tilesWide = 0, .tilesHigh = 0}, .imageCount = count};
+        PromptPicture picture{
+            .image = image,
+            .tokens = {.firstToken = 0,
+                       .plan = preprocessor.plan(image->width, image->height, count),
+                       .width = image->width,
+                       .height = image->height,
+                       .globalFirst = preprocessor.config().globalFirst},
+            .key = {.picture = image->sha256, .tilesWide = 0, .tilesHigh = 0},
+            .imageCount = count};
         picture.key.tilesWide = picture.tokens.plan.tilesWide;
         picture.key.tilesHigh = picture.tokens.plan.tilesHigh;
         pictures.push_back(std::move(picture));
@@ -109,13 +129,16 @@ Status setKeys(BuiltPrompt &prompt, const LoadedParts &parts)
     prompt.keys.reserve(prompt.ids.size());
     for (const std::int32_t id : prompt.ids) {
         if (id < 0 || id >= vocabulary) {
-            return badRequest("token id " + std::to_string(id) + " is outside the model's vocabulary of " + std::to_string(vocabulary));
+            return badRequest("token id " + std::to_string(id) +
+                              " is outside the model's vocabulary of " +
+                              std::to_string(vocabulary));
         }
         prompt.keys.push_back({static_cast<std::uint64_t>(id), 0});
     }
     for (const PromptPicture &picture : prompt.pictures) {
         for (int offset = 0; offset < picture.tokens.plan.tokenCount; ++offset)
-            prompt.keys[static_cast<std::size_t>(picture.tokens.firstToken + offset)] = pictureKey(picture, offset);
+            prompt.keys[static_cast<std::size_t>(picture.tokens.firstToken + offset)] =
+                pictureKey(picture, offset);
     }
     return Done{};
 }
@@ -124,7 +147,8 @@ Status checkLength(std::size_t tokens, const LoadedParts &parts)
 {
     if (tokens == 0)
         return badRequest("the prompt is empty; type a question");
-    if (tokens >= static_cast<std::size_t>(parts.plan.contextTokens)) // one place must stay for the answer
+    if (tokens >=
+        static_cast<std::size_t>(parts.plan.contextTokens)) // one place must stay for the answer
         return tooLong(tokens, parts.plan.contextTokens);
     return Done{};
 }
@@ -132,23 +156,31 @@ Status checkLength(std::size_t tokens, const LoadedParts &parts)
 } // namespace
 
 Result<BuiltPrompt> buildPromptFromIds(const std::vector<std::int32_t> &ids,
-    const std::vector<std::shared_ptr<const Image>> &images, const LoadedParts &parts)
+                                       const std::vector<std::shared_ptr<const Image>> &images,
+                                       const LoadedParts &parts)
 {
     BuiltPrompt prompt;
     prompt.ids = ids;
     ENGINE_TRY(prompt.pictures, planPictures(images, parts));
     if (!prompt.pictures.empty()) {
-        const auto imageId = parts.tokenizer ? parts.tokenizer->id(parts.bundle.vision->preprocessor().config().imageToken) : std::nullopt;
+        const auto imageId =
+            parts.tokenizer
+                ? parts.tokenizer->id(parts.bundle.vision->preprocessor().config().imageToken)
+                : std::nullopt;
         if (!imageId)
-            return Error{ErrorCode::Unsupported, "the model's tokenizer has no picture token, so ids cannot say where a picture stands"};
+            return Error{ErrorCode::Unsupported, "the model's tokenizer has no picture token, so "
+                                                 "ids cannot say where a picture stands"};
         auto from = prompt.ids.begin();
         for (std::size_t i = 0; i < prompt.pictures.size(); ++i) {
             PictureTokens &tokens = prompt.pictures[i].tokens;
             from = std::find(from, prompt.ids.end(), *imageId);
             const auto left = prompt.ids.end() - from;
-            if (left < tokens.plan.tokenCount || std::any_of(from, from + tokens.plan.tokenCount, [&](auto id) { return id != *imageId; })) {
-                return badRequest("picture " + std::to_string(i + 1) + " takes " + std::to_string(tokens.plan.tokenCount)
-                    + " picture tokens in a row and the ids hold fewer");
+            if (left < tokens.plan.tokenCount ||
+                std::any_of(from, from + tokens.plan.tokenCount,
+                            [&](auto id) { return id != *imageId; })) {
+                return badRequest("picture " + std::to_string(i + 1) + " takes " +
+                                  std::to_string(tokens.plan.tokenCount) +
+                                  " picture tokens in a row and the ids hold fewer");
             }
             tokens.firstToken = static_cast<int>(from - prompt.ids.begin());
             from += tokens.plan.tokenCount;
@@ -173,19 +205,24 @@ Result<BuiltPrompt> buildPrompt(const GenerationRequest &request, const LoadedPa
     }
     ENGINE_CHECK(checkTurns(request.turns));
     if (!parts.tokenizer || !parts.chatFormat)
-        return Error{ErrorCode::Unsupported, "the model's files hold no tokenizer, so it can be measured and not asked"};
+        return Error{ErrorCode::Unsupported,
+                     "the model's files hold no tokenizer, so it can be measured and not asked"};
     if (textBytes / kMostBytesPerToken >= static_cast<std::size_t>(parts.plan.contextTokens))
         return tooLong(textBytes / kMostBytesPerToken, parts.plan.contextTokens);
 
     BuiltPrompt prompt;
     ENGINE_TRY(prompt.pictures, planPictures(images, parts));
-    ENGINE_TRY(EncodedPrompt encoded, parts.chatFormat->encode(request.turns, request.think, *parts.tokenizer,
-        [&](int image) { return prompt.pictures[static_cast<std::size_t>(image)].tokens.plan.tokenCount; }));
+    ENGINE_TRY(
+        EncodedPrompt encoded,
+        parts.chatFormat->encode(request.turns, request.think, *parts.tokenizer, [&](int image) {
+            return prompt.pictures[static_cast<std::size_t>(image)].tokens.plan.tokenCount;
+        }));
     ENGINE_CHECK(checkLength(encoded.ids.size(), parts));
     prompt.ids = std::move(encoded.ids);
     prompt.startsThinking = encoded.startsThinking;
     if (encoded.images.size() != prompt.pictures.size())
-        return Error{ErrorCode::Internal, "the chat format placed another number of pictures than it was given"};
+        return Error{ErrorCode::Internal,
+                     "the chat format placed another number of pictures than it was given"};
     for (const ImageSpan &span : encoded.images)
         prompt.pictures[static_cast<std::size_t>(span.image)].tokens.firstToken = span.firstToken;
     ENGINE_CHECK(setKeys(prompt, parts));

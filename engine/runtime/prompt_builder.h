@@ -28,11 +28,12 @@ struct BuiltPrompt {
     bool startsThinking = false;
 };
 
-// Checks a request and turns it into ids with final picture places; no picture is touched, only its size.
-// Errors are sentences for people: BadRequest, Unsupported or ContextFull.
+// Checks a request and turns it into ids with final picture places; no picture is touched, only its
+// size. Errors are sentences for people: BadRequest, Unsupported or ContextFull.
 Result<BuiltPrompt> buildPrompt(const GenerationRequest &request, const LoadedParts &parts);
 // Exact ids; each run of the model's picture token takes the next picture.
 Result<BuiltPrompt> buildPromptFromIds(const std::vector<std::int32_t> &ids,
-    const std::vector<std::shared_ptr<const Image>> &images, const LoadedParts &parts);
+                                       const std::vector<std::shared_ptr<const Image>> &images,
+                                       const LoadedParts &parts);
 
 } // namespace engine

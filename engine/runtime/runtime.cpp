@@ -7,6 +7,9 @@
 
 namespace engine {
 
-std::unique_ptr<Runtime> Runtime::create() { return std::make_unique<RuntimeImpl>(loadParts, probeDevices); }
+std::unique_ptr<Runtime> Runtime::create()
+{
+    return std::make_unique<RuntimeImpl>(loadParts, probeDevices);
+}
 
 } // namespace engine

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <future>
 #include <new>
+#include <system_error>
 #include <utility>
 
 namespace engine {
@@ -16,7 +17,9 @@ namespace {
 // One answer as its reader holds it.
 class PipeGeneration final : public Generation {
 public:
-    explicit PipeGeneration(std::shared_ptr<EventPipe> pipe) : m_pipe(std::move(pipe)) {}
+    explicit PipeGeneration(std::shared_ptr<EventPipe> pipe)
+        : m_pipe(std::move(pipe))
+    {}
     ~PipeGeneration() override { m_pipe->close(); }
     void cancel() override { m_pipe->cancel(); }
     std::vector<GenerationEvent> takeEvents() override { return m_pipe->takeEvents(); }
@@ -36,19 +39,27 @@ std::string keyOf(const LoadOptions &options)
     std::error_code error;
     const auto canonical = std::filesystem::canonical(options.path, error);
     std::string key = error ? options.path : canonical.string();
-    for (const std::string &part : {canonicalDevice(options.device), std::to_string(options.threads), std::to_string(options.contextTokens),
-             std::to_string(options.attentionWindow), std::to_string(static_cast<int>(options.precision)), options.requantize})
+    for (const std::string &part :
+         {canonicalDevice(options.device), std::to_string(options.threads),
+          std::to_string(options.contextTokens), std::to_string(options.attentionWindow),
+          std::to_string(static_cast<int>(options.precision)), options.requantize})
         key.append(1, '\0').append(part);
     return key;
 }
 
-Error noSuchModel() { return {ErrorCode::BadRequest, "this model is not loaded; load it first"}; }
+Error noSuchModel()
+{
+    return {ErrorCode::BadRequest, "this model is not loaded; load it first"};
+}
 
 } // namespace
 
 // Shared by the loader thread, the reader's handle and the runtime.
 struct RuntimeImpl::LoadState {
-    LoadState(LoadOptions o, Wake w) : options(std::move(o)), wake(std::move(w)) {}
+    LoadState(LoadOptions o, Wake w)
+        : options(std::move(o))
+        , wake(std::move(w))
+    {}
     const LoadOptions options;
     WakeGuard wake;
     LoadCounters counters;
@@ -60,14 +71,19 @@ struct RuntimeImpl::LoadState {
 
 class RuntimeImpl::LoadHandle final : public ModelLoad {
 public:
-    explicit LoadHandle(std::shared_ptr<LoadState> state) : m_state(std::move(state)) {}
+    explicit LoadHandle(std::shared_ptr<LoadState> state)
+        : m_state(std::move(state))
+    {}
     ~LoadHandle() override
     {
         m_state->wake.silence();
         m_state->stop.request_stop();
     }
     void cancel() override { m_state->stop.request_stop(); }
-    LoadProgress progress() const override { return {m_state->counters.doneBytes, m_state->counters.totalBytes}; }
+    LoadProgress progress() const override
+    {
+        return {m_state->counters.doneBytes, m_state->counters.totalBytes};
+    }
     std::optional<Result<ModelId>> takeResult() override
     {
         const std::lock_guard lock(m_state->mutex);
@@ -78,7 +94,10 @@ private:
     std::shared_ptr<LoadState> m_state;
 };
 
-RuntimeImpl::RuntimeImpl(PartsLoader loader, DeviceProbe probe) : m_loader(std::move(loader)), m_probe(std::move(probe)) {}
+RuntimeImpl::RuntimeImpl(PartsLoader loader, DeviceProbe probe)
+    : m_loader(std::move(loader))
+    , m_probe(std::move(probe))
+{}
 
 RuntimeImpl::~RuntimeImpl()
 {
@@ -117,7 +136,8 @@ DeviceGroup &RuntimeImpl::groupOf(const std::string &device)
     return *group;
 }
 
-ModelId RuntimeImpl::enter(const LoadOptions &options, std::shared_ptr<ModelSlot> slot, DeviceGroup &group)
+ModelId RuntimeImpl::enter(const LoadOptions &options, std::shared_ptr<ModelSlot> slot,
+                           DeviceGroup &group)
 {
     Entry entry;
     entry.info = slot->parts->info;
@@ -170,9 +190,16 @@ void RuntimeImpl::runLoad(const std::shared_ptr<LoadState> &state, std::stop_tok
     try {
         result = load();
     } catch (const std::bad_alloc &) {
-        result = Error{ErrorCode::OutOfMemory, "the machine has no memory left for this model; close others or choose a smaller one"};
+        result = Error{
+            ErrorCode::OutOfMemory,
+            "the machine has no memory left for this model; close others or choose a smaller one"};
+    } catch (const std::system_error &failure) { // a thread needs memory too
+        result = Error{ErrorCode::OutOfMemory,
+                       std::string("the machine has no room for the model's threads (") +
+                           failure.what() + "); close other programs"};
     } catch (const std::exception &failure) {
-        result = Error{ErrorCode::Internal, std::string("loading met an error of its own: ") + failure.what()};
+        result = Error{ErrorCode::Internal,
+                       std::string("loading met an error of its own: ") + failure.what()};
     }
     {
         const std::lock_guard lock(state->mutex);
@@ -209,7 +236,8 @@ std::vector<LoadedModel> RuntimeImpl::models() const
     const std::lock_guard lock(m_mutex);
     std::vector<LoadedModel> models;
     for (const auto &[id, entry] : m_models) {
-        const LoadedParts &parts = *entry.slot->parts; // what is read here does not change after the load
+        const LoadedParts &parts =
+            *entry.slot->parts; // what is read here does not change after the load
         LoadedModel model;
         model.id = id;
         model.info = entry.info;
@@ -219,8 +247,9 @@ std::vector<LoadedModel> RuntimeImpl::models() const
         model.memory.weightBytes = parts.bundle.weightBytes;
         model.memory.kvBytes = parts.cache.bytes();
         if (parts.plan.blocks > 0) {
-            model.memory.kvUsedBytes = parts.cache.bytes() / static_cast<std::uint64_t>(parts.plan.blocks)
-                * static_cast<std::uint64_t>(entry.slot->scheduler.usedBlocks());
+            model.memory.kvUsedBytes =
+                parts.cache.bytes() / static_cast<std::uint64_t>(parts.plan.blocks) *
+                static_cast<std::uint64_t>(entry.slot->scheduler.usedBlocks());
         }
         models.push_back(std::move(model));
     }
@@ -242,10 +271,12 @@ std::unique_ptr<Generation> RuntimeImpl::start(GenerationRequest request, Wake w
     std::erase_if(entry.pipes, [](const auto &weak) { return weak.expired(); });
     entry.pipes.push_back(pipe);
     // Shared, because a command must be copyable; the scheduler gets the sequence itself.
-    auto holder = std::make_shared<std::unique_ptr<Sequence>>(std::make_unique<Sequence>(std::move(request), pipe));
+    auto holder = std::make_shared<std::unique_ptr<Sequence>>(
+        std::make_unique<Sequence>(std::move(request), pipe));
     (*holder)->count = entry.running;
     ++*entry.running;
-    entry.group->post([slot = entry.slot, holder](std::stop_token) { slot->scheduler.add(std::move(*holder)); });
+    entry.group->post(
+        [slot = entry.slot, holder](std::stop_token) { slot->scheduler.add(std::move(*holder)); });
     return std::make_unique<PipeGeneration>(std::move(pipe));
 }
 
@@ -262,13 +293,17 @@ template <typename T, typename Work> Result<T> RuntimeImpl::onEngine(const Entry
 {
     auto promise = std::make_shared<std::promise<Result<T>>>();
     auto future = promise->get_future();
-    entry.group->post([promise = std::move(promise), slot = entry.slot, work = std::move(work)](std::stop_token stop) mutable {
+    entry.group->post([promise = std::move(promise), slot = entry.slot,
+                       work = std::move(work)](std::stop_token stop) mutable {
         try {
             promise->set_value(work(*slot, stop));
         } catch (const std::bad_alloc &) {
-            promise->set_value(Error{ErrorCode::OutOfMemory, "the machine has no memory left for this; ask for less"});
+            promise->set_value(Error{ErrorCode::OutOfMemory,
+                                     "the machine has no memory left for this; ask for less"});
         } catch (const std::exception &failure) {
-            promise->set_value(Error{ErrorCode::Internal, std::string("the engine met an error of its own: ") + failure.what()});
+            promise->set_value(
+                Error{ErrorCode::Internal,
+                      std::string("the engine met an error of its own: ") + failure.what()});
         }
     });
     try {
@@ -278,21 +313,26 @@ template <typename T, typename Work> Result<T> RuntimeImpl::onEngine(const Entry
     }
 }
 
-Result<std::vector<float>> RuntimeImpl::score(ModelId model, const std::vector<std::int32_t> &tokens,
-    const std::vector<std::shared_ptr<const Image>> &images)
+Result<std::vector<float>>
+RuntimeImpl::score(ModelId model, const std::vector<std::int32_t> &tokens,
+                   const std::vector<std::shared_ptr<const Image>> &images)
 {
     ENGINE_TRY(const Entry entry, find(model));
-    return onEngine<std::vector<float>>(entry,
-        [&](ModelSlot &slot, std::stop_token stop) { return scoreTokens(slot, tokens, images, stop); });
+    return onEngine<std::vector<float>>(entry, [&](ModelSlot &slot, std::stop_token stop) {
+        return scoreTokens(slot, tokens, images, stop);
+    });
 }
 
 Result<BenchResult> RuntimeImpl::bench(const BenchOptions &options)
 {
     ENGINE_TRY(const Entry entry, find(options.model));
-    return onEngine<BenchResult>(entry, [&](ModelSlot &slot, std::stop_token stop) { return benchModel(slot, options, stop); });
+    return onEngine<BenchResult>(entry, [&](ModelSlot &slot, std::stop_token stop) {
+        return benchModel(slot, options, stop);
+    });
 }
 
-Result<std::vector<std::int32_t>> RuntimeImpl::tokenize(ModelId model, const std::string &text, bool asChat)
+Result<std::vector<std::int32_t>> RuntimeImpl::tokenize(ModelId model, const std::string &text,
+                                                        bool asChat)
 {
     ENGINE_TRY(const Entry entry, find(model));
     const LoadedParts &parts = *entry.slot->parts;
@@ -301,7 +341,8 @@ Result<std::vector<std::int32_t>> RuntimeImpl::tokenize(ModelId model, const std
     if (!asChat)
         return parts.tokenizer->encodeWithSpecials(text);
     const std::vector<Turn> turns{{.role = Role::User, .text = text, .thinking = {}, .images = {}}};
-    ENGINE_TRY(EncodedPrompt prompt, parts.chatFormat->encode(turns, {}, *parts.tokenizer, [](int) { return 0; }));
+    ENGINE_TRY(EncodedPrompt prompt,
+               parts.chatFormat->encode(turns, {}, *parts.tokenizer, [](int) { return 0; }));
     return std::move(prompt.ids);
 }
 

@@ -25,10 +25,12 @@ public:
     void unload(ModelId model) override;
     std::vector<LoadedModel> models() const override;
     std::unique_ptr<Generation> start(GenerationRequest request, Wake wake) override;
-    Result<std::vector<float>> score(ModelId model, const std::vector<std::int32_t> &tokens,
-        const std::vector<std::shared_ptr<const Image>> &images) override;
+    Result<std::vector<float>>
+    score(ModelId model, const std::vector<std::int32_t> &tokens,
+          const std::vector<std::shared_ptr<const Image>> &images) override;
     Result<BenchResult> bench(const BenchOptions &options) override;
-    Result<std::vector<std::int32_t>> tokenize(ModelId model, const std::string &text, bool asChat) override;
+    Result<std::vector<std::int32_t>> tokenize(ModelId model, const std::string &text,
+                                               bool asChat) override;
     Result<std::string> detokenize(ModelId model, const std::vector<std::int32_t> &ids) override;
 
 private:
@@ -44,9 +46,10 @@ private:
     };
 
     void runLoad(const std::shared_ptr<LoadState> &state, std::stop_token stop);
-    ModelId enter(const LoadOptions &options, std::shared_ptr<ModelSlot> slot, DeviceGroup &group); // m_mutex held
-    std::shared_ptr<ModelSlot> findSlot(const std::string &key) const;                             // m_mutex held
-    DeviceGroup &groupOf(const std::string &device);                                               // m_mutex held
+    ModelId enter(const LoadOptions &options, std::shared_ptr<ModelSlot> slot,
+                  DeviceGroup &group);                                 // m_mutex held
+    std::shared_ptr<ModelSlot> findSlot(const std::string &key) const; // m_mutex held
+    DeviceGroup &groupOf(const std::string &device);                   // m_mutex held
     Result<Entry> find(ModelId model) const;
     // Runs `work` on the model's engine thread and waits for what it returns.
     template <typename T, typename Work> Result<T> onEngine(const Entry &entry, Work work);

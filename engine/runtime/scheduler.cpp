@@ -19,11 +19,13 @@ constexpr std::size_t kEmbeddingBytes = std::size_t{256} << 20U;
 
 bool sameExperts(const ExpertOptions &a, const ExpertOptions &b)
 {
-    return a.maxExperts == b.maxExperts && a.automatic == b.automatic && a.stopExpertIds == b.stopExpertIds;
+    return a.maxExperts == b.maxExperts && a.automatic == b.automatic &&
+           a.stopExpertIds == b.stopExpertIds;
 }
 
-// Rows of one prompt chunk, so that a chunk takes about a tenth of a second at the rates below. Depends on the model
-// and the device alone, never on the clock: chunk edges are the same in every run.
+// Rows of one prompt chunk, so that a chunk takes about a tenth of a second at the rates below.
+// Depends on the model and the device alone, never on the clock: chunk edges are the same in every
+// run.
 int chunkTokensFor(const LoadedParts &parts)
 {
     const bool host = parts.backend->hostMemory();
@@ -32,14 +34,18 @@ int chunkTokensFor(const LoadedParts &parts)
     const double rows = bytesPerTenth / std::max(parts.bundle.activeBytesPerToken, 1.0);
     if (rows >= largest)
         return largest;
-    return std::max(16, static_cast<int>(std::bit_floor(static_cast<unsigned>(std::max(rows, 1.0)))));
+    return std::max(16,
+                    static_cast<int>(std::bit_floor(static_cast<unsigned>(std::max(rows, 1.0)))));
 }
 
 } // namespace
 
 Scheduler::Scheduler(LoadedParts &parts)
-    : m_parts(parts), m_blocks(parts.plan.blocks), m_embeddings(kEmbeddingBytes),
-      m_stopIds(parts.bundle.text->config().stopIds), m_chunkTokens(chunkTokensFor(parts))
+    : m_parts(parts)
+    , m_blocks(parts.plan.blocks)
+    , m_embeddings(kEmbeddingBytes)
+    , m_stopIds(parts.bundle.text->config().stopIds)
+    , m_chunkTokens(chunkTokensFor(parts))
 {
     if (!parts.tokenizer)
         return;
@@ -62,7 +68,10 @@ int Scheduler::tokenCount() const
     return m_parts.tokenizer ? std::min(m_parts.tokenizer->size(), vocabulary) : vocabulary;
 }
 
-bool Scheduler::isStop(std::int32_t id) const { return std::ranges::find(m_stopIds, id) != m_stopIds.end(); }
+bool Scheduler::isStop(std::int32_t id) const
+{
+    return std::ranges::find(m_stopIds, id) != m_stopIds.end();
+}
 
 void Scheduler::add(std::unique_ptr<Sequence> sequence)
 {
@@ -90,9 +99,11 @@ void Scheduler::step()
             runBatch();
         }
     } catch (const std::bad_alloc &) {
-        failCurrent({ErrorCode::OutOfMemory, "the machine has no memory left for this answer; close other programs or models and ask again"});
+        failCurrent({ErrorCode::OutOfMemory, "the machine has no memory left for this answer; "
+                                             "close other programs or models and ask again"});
     } catch (const std::exception &failure) {
-        failCurrent({ErrorCode::Internal, std::string("the engine met an error of its own: ") + failure.what()});
+        failCurrent({ErrorCode::Internal,
+                     std::string("the engine met an error of its own: ") + failure.what()});
     }
     dropEnded();
     m_usedBlocks.store(m_blocks.usedCount(), std::memory_order_relaxed);
@@ -114,7 +125,8 @@ void Scheduler::dropEnded()
 // Encoding a long prompt takes a while, so it is a turn of its own.
 bool Scheduler::prepareOne()
 {
-    const auto next = std::ranges::find_if(m_sequences, [](const auto &sequence) { return !sequence->isPrepared; });
+    const auto next = std::ranges::find_if(
+        m_sequences, [](const auto &sequence) { return !sequence->isPrepared; });
     if (next == m_sequences.end())
         return false;
     m_current = {next->get()};
@@ -147,7 +159,8 @@ void Scheduler::prepare(Sequence &sequence)
     std::vector<std::string> stops = sequence.request.sampling.stops;
     stops.insert(stops.end(), m_stopTexts.begin(), m_stopTexts.end());
     std::erase(stops, std::string());
-    sequence.text.emplace(m_parts.tokenizer, m_parts.chatFormat.get(), stops, prompt->startsThinking);
+    sequence.text.emplace(m_parts.tokenizer, m_parts.chatFormat.get(), stops,
+                          prompt->startsThinking);
     sequence.pipe->setPrompt(sequence.ids);
     sequence.request.turns.clear(); // the pictures live on in `pictures`
     publishUsage(sequence);
@@ -155,18 +168,23 @@ void Scheduler::prepare(Sequence &sequence)
 
 void Scheduler::admit()
 {
-    auto admitted = std::ranges::count_if(m_sequences, [](const auto &sequence) { return sequence->isAdmitted(); });
+    auto admitted = std::ranges::count_if(
+        m_sequences, [](const auto &sequence) { return sequence->isAdmitted(); });
     for (const auto &sequence : m_sequences) { // oldest first
-        if (sequence->isAdmitted() || !sequence->isPrepared || sequence->pipe->isFinished() || !sequence->pipe->hasRoom())
+        if (sequence->isAdmitted() || !sequence->isPrepared || sequence->pipe->isFinished() ||
+            !sequence->pipe->hasRoom())
             continue;
         if (admitted >= kMostAdmitted)
             return;
         while (!tryAdmit(*sequence)) {
             // Parked sequences make room at once; running ones when they end.
-            const auto parked = std::find_if(m_sequences.rbegin(), m_sequences.rend(),
-                [](const auto &other) { return other->isAdmitted() && !other->pipe->hasRoom(); });
+            const auto parked =
+                std::find_if(m_sequences.rbegin(), m_sequences.rend(), [](const auto &other) {
+                    return other->isAdmitted() && !other->pipe->hasRoom();
+                });
             if (parked == m_sequences.rend()) {
-                ENGINE_ASSERT(admitted > 0); // a lone sequence always fits: the plan holds a full context
+                ENGINE_ASSERT(admitted >
+                              0); // a lone sequence always fits: the plan holds a full context
                 return;
             }
             preempt(**parked);
@@ -206,7 +224,8 @@ void Scheduler::preemptAll()
         preempt(*sequence);
 }
 
-// Blocks for all of the sequence's ids, if need be from parked and then from younger ones. False: it had to step back.
+// Blocks for all of the sequence's ids, if need be from parked and then from younger ones. False:
+// it had to step back.
 bool Scheduler::makeRoom(Sequence &sequence)
 {
     while (!sequence.table->reserve(sequence.length())) {
@@ -228,7 +247,8 @@ bool Scheduler::makeRoom(Sequence &sequence)
     return true;
 }
 
-// Chunk edges lie at multiples of the chunk length from the start of the context, wherever a prefix match began.
+// Chunk edges lie at multiples of the chunk length from the start of the context, wherever a prefix
+// match began.
 int Scheduler::chunkEnd(const Sequence &sequence) const
 {
     return std::min(sequence.length(), (sequence.computed / m_chunkTokens + 1) * m_chunkTokens);
@@ -239,7 +259,8 @@ int Scheduler::missingPicture(const Sequence &sequence) const
     const int end = chunkEnd(sequence);
     for (std::size_t i = 0; i < sequence.pictures.size(); ++i) {
         const PictureTokens &tokens = sequence.pictures[i].tokens;
-        if (!sequence.embeddings[i] && tokens.firstToken < end && tokens.firstToken + tokens.plan.tokenCount > sequence.computed)
+        if (!sequence.embeddings[i] && tokens.firstToken < end &&
+            tokens.firstToken + tokens.plan.tokenCount > sequence.computed)
             return static_cast<int>(i);
     }
     return -1;
@@ -255,21 +276,30 @@ void Scheduler::look(Sequence &sequence, int picture)
     }
     setPhase(sequence, Phase::Looking);
     const auto begin = Clock::now();
-    const ImageTiles tiles = m_parts.bundle.vision->preprocessor().prepare(*wanted.image, wanted.imageCount);
-    auto rows = m_parts.bundle.vision->encode(tiles, sequence.pipe->stopToken(),
-        [&](int done, int total) { sequence.pipe->push(PhaseChanged{Phase::Looking, done, total}); });
+    const ImageTiles tiles =
+        m_parts.bundle.vision->preprocessor().prepare(*wanted.image, wanted.imageCount);
+    auto rows =
+        m_parts.bundle.vision->encode(tiles, sequence.pipe->stopToken(), [&](int done, int total) {
+            sequence.pipe->push(PhaseChanged{Phase::Looking, done, total});
+        });
     sequence.lookedMs += millisecondsBetween(begin, Clock::now());
     sequence.usage.lookMs = sequence.lookedMs;
     if (!rows) {
-        end(sequence, rows.error().code == ErrorCode::Cancelled ? FinishReason::Cancelled : FinishReason::Failed, std::move(rows).error());
+        end(sequence,
+            rows.error().code == ErrorCode::Cancelled ? FinishReason::Cancelled
+                                                      : FinishReason::Failed,
+            std::move(rows).error());
         return;
     }
     auto embedding = std::make_shared<PictureEmbedding>();
     embedding->rows = std::move(rows).value();
     embedding->tokenCount = wanted.tokens.plan.tokenCount;
-    const auto bytes = static_cast<std::size_t>(embedding->tokenCount) * static_cast<std::size_t>(m_parts.bundle.text->config().hidden) * sizeof(float);
+    const auto bytes = static_cast<std::size_t>(embedding->tokenCount) *
+                       static_cast<std::size_t>(m_parts.bundle.text->config().hidden) *
+                       sizeof(float);
     if (embedding->rows.bytes() < bytes) {
-        end(sequence, FinishReason::Failed, Error{ErrorCode::Internal, "the picture tower returned fewer rows than planned"});
+        end(sequence, FinishReason::Failed,
+            Error{ErrorCode::Internal, "the picture tower returned fewer rows than planned"});
         return;
     }
     m_embeddings.insert(wanted.key, embedding);
@@ -277,7 +307,8 @@ void Scheduler::look(Sequence &sequence, int picture)
     publishUsage(sequence);
 }
 
-// The sequences of the next step: those with one row, and the prompt that has waited longest for its turn.
+// The sequences of the next step: those with one row, and the prompt that has waited longest for
+// its turn.
 std::vector<Sequence *> Scheduler::chooseRows()
 {
     std::vector<Sequence *> ready;
@@ -290,7 +321,9 @@ std::vector<Sequence *> Scheduler::chooseRows()
     // Expert options hold for a whole batch: the group whose member has waited longest goes.
     const auto longest = std::ranges::min_element(ready, {}, &Sequence::lastStep);
     const ExpertOptions experts = (*longest)->request.experts;
-    std::erase_if(ready, [&](const Sequence *sequence) { return !sameExperts(sequence->request.experts, experts); });
+    std::erase_if(ready, [&](const Sequence *sequence) {
+        return !sameExperts(sequence->request.experts, experts);
+    });
 
     for (Sequence *sequence : ready) { // oldest first; may take blocks from later ones
         if (sequence->isAdmitted())
@@ -303,7 +336,9 @@ std::vector<Sequence *> Scheduler::chooseRows()
         if (sequence->pending() > 1 && (!reading || sequence->lastStep < reading->lastStep))
             reading = sequence;
     }
-    std::erase_if(ready, [&](const Sequence *sequence) { return sequence->pending() > 1 && sequence != reading; });
+    std::erase_if(ready, [&](const Sequence *sequence) {
+        return sequence->pending() > 1 && sequence != reading;
+    });
     return ready;
 }
 
@@ -336,7 +371,8 @@ void Scheduler::runBatch()
         for (std::size_t i = 0; i < sequence->pictures.size(); ++i) {
             const PictureTokens &tokens = sequence->pictures[i].tokens;
             if (sequence->embeddings[i])
-                builder.addSplice(first, begin, end, tokens.firstToken, tokens.plan.tokenCount, sequence->embeddings[i]->rows, hidden);
+                builder.addSplice(first, begin, end, tokens.firstToken, tokens.plan.tokenCount,
+                                  sequence->embeddings[i]->rows, hidden);
         }
         const int lastRow = first + end - begin - 1;
         if (end == sequence->length()) {
@@ -358,15 +394,21 @@ void Scheduler::runBatch()
     std::size_t logitRow = 0;
     for (const auto &[sequence, computed, lastRow] : rows) {
         sequence->computed = computed;
-        sequence->table->written(std::span(sequence->keys).first(static_cast<std::size_t>(computed)));
+        sequence->table->written(
+            std::span(sequence->keys).first(static_cast<std::size_t>(computed)));
         if (sequence->phase == Phase::Reading)
-            sequence->pipe->push(PhaseChanged{Phase::Reading, std::min(computed, sequence->promptTokens), sequence->promptTokens});
+            sequence->pipe->push(PhaseChanged{Phase::Reading,
+                                              std::min(computed, sequence->promptTokens),
+                                              sequence->promptTokens});
         if (computed == sequence->length())
-            takeToken(*sequence, std::span<const float>(m_logits).subspan(logitRow++ * vocabulary, vocabulary), builder.observation(lastRow));
+            takeToken(*sequence,
+                      std::span<const float>(m_logits).subspan(logitRow++ * vocabulary, vocabulary),
+                      builder.observation(lastRow));
     }
 }
 
-void Scheduler::takeToken(Sequence &sequence, std::span<const float> logits, const RowObservation *observation)
+void Scheduler::takeToken(Sequence &sequence, std::span<const float> logits,
+                          const RowObservation *observation)
 {
     const SamplingOptions &sampling = sequence.request.sampling;
     std::int32_t id = 0;
@@ -387,11 +429,15 @@ void Scheduler::takeToken(Sequence &sequence, std::span<const float> logits, con
         sequence.usage.firstTokenMs = millisecondsBetween(sequence.started, now);
         sequence.usage.readMs = millisecondsBetween(sequence.admitted, now) - sequence.lookedMs;
         const int read = sequence.promptTokens - sequence.usage.cachedTokens;
-        sequence.usage.promptTokensPerSecond = sequence.usage.readMs > 0 ? read * 1000.0 / sequence.usage.readMs : 0;
-        sequence.embeddings.assign(sequence.embeddings.size(), nullptr); // read into the cache; found again after a preemption
+        sequence.usage.promptTokensPerSecond =
+            sequence.usage.readMs > 0 ? read * 1000.0 / sequence.usage.readMs : 0;
+        sequence.embeddings.assign(sequence.embeddings.size(),
+                                   nullptr); // read into the cache; found again after a preemption
     } else {
         sequence.usage.generateMs = millisecondsBetween(sequence.firstToken, now);
-        sequence.usage.generateTokensPerSecond = sequence.usage.generateMs > 0 ? sequence.generated * 1000.0 / sequence.usage.generateMs : 0;
+        sequence.usage.generateTokensPerSecond =
+            sequence.usage.generateMs > 0 ? sequence.generated * 1000.0 / sequence.usage.generateMs
+                                          : 0;
     }
     sequence.ids.push_back(id);
     sequence.keys.push_back({static_cast<std::uint64_t>(id), 0});
@@ -420,12 +466,14 @@ void Scheduler::takeToken(Sequence &sequence, std::span<const float> logits, con
         end(sequence, FinishReason::Length);
     } else if (sequence.length() >= m_parts.plan.contextTokens) {
         end(sequence, FinishReason::ContextFull,
-            Error{ErrorCode::ContextFull, "the context of " + std::to_string(m_parts.plan.contextTokens)
-                    + " tokens is full; start a new conversation or load the model with a longer context"});
+            Error{ErrorCode::ContextFull, "the context of " +
+                                              std::to_string(m_parts.plan.contextTokens) +
+                                              " tokens is full; start a new conversation or load "
+                                              "the model with a longer context"});
     } else {
         const ThinkOptions &think = sequence.request.think;
-        if (think.mode == ThinkMode::Budget && !sequence.budgetSpent && sequence.text->isThinking()
-            && sequence.usage.thinkingTokens >= think.budgetTokens) {
+        if (think.mode == ThinkMode::Budget && !sequence.budgetSpent &&
+            sequence.text->isThinking() && sequence.usage.thinkingTokens >= think.budgetTokens) {
             sequence.budgetSpent = true;
             const std::string close = "\n" + std::string(m_parts.chatFormat->thinkClose()) + "\n\n";
             for (const std::int32_t forced : m_parts.tokenizer->encodeWithSpecials(close))
@@ -435,12 +483,20 @@ void Scheduler::takeToken(Sequence &sequence, std::span<const float> logits, con
     }
 }
 
-void Scheduler::recordToken(Sequence &sequence, std::span<const float> logits, std::int32_t id, bool thinking)
+void Scheduler::recordToken(Sequence &sequence, std::span<const float> logits, std::int32_t id,
+                            bool thinking)
 {
-    const auto text = [this](std::int32_t token) { return m_parts.tokenizer ? m_parts.tokenizer->decode({token}, false) : std::string(); };
-    const TokenProbabilities probabilities = tokenProbabilities(logits, tokenCount(), id, sequence.request.observe.alternatives);
-    TokenRecord record{.index = sequence.generated, .id = id, .probability = probabilities.chosen, .thinking = thinking,
-        .text = text(id), .alternatives = {}};
+    const auto text = [this](std::int32_t token) {
+        return m_parts.tokenizer ? m_parts.tokenizer->decode({token}, false) : std::string();
+    };
+    const TokenProbabilities probabilities =
+        tokenProbabilities(logits, tokenCount(), id, sequence.request.observe.alternatives);
+    TokenRecord record{.index = sequence.generated,
+                       .id = id,
+                       .probability = probabilities.chosen,
+                       .thinking = thinking,
+                       .text = text(id),
+                       .alternatives = {}};
     for (const IdProbability &other : probabilities.best)
         record.alternatives.push_back({other.id, other.probability, text(other.id)});
     sequence.pipe->push(std::move(record));
@@ -456,7 +512,8 @@ void Scheduler::observe(Sequence &sequence, const RowObservation &observation)
     if (!sequence.request.observe.attention || observation.attention.empty())
         return;
     for (std::size_t i = 0; i < sequence.pictures.size(); ++i) {
-        AttentionRecord record = attentionOverPicture(observation.attention, sequence.pictures[i].tokens);
+        AttentionRecord record =
+            attentionOverPicture(observation.attention, sequence.pictures[i].tokens);
         record.index = sequence.generated;
         record.image = static_cast<int>(i);
         sequence.pipe->push(std::move(record));
@@ -468,10 +525,14 @@ void Scheduler::setPhase(Sequence &sequence, Phase phase)
     if (sequence.phase == phase)
         return;
     sequence.phase = phase;
-    sequence.pipe->push(PhaseChanged{phase, 0, phase == Phase::Reading ? sequence.promptTokens : 0});
+    sequence.pipe->push(
+        PhaseChanged{phase, 0, phase == Phase::Reading ? sequence.promptTokens : 0});
 }
 
-void Scheduler::publishUsage(Sequence &sequence) { sequence.pipe->setUsage(sequence.usage); }
+void Scheduler::publishUsage(Sequence &sequence)
+{
+    sequence.pipe->setUsage(sequence.usage);
+}
 
 void Scheduler::end(Sequence &sequence, FinishReason reason, std::optional<Error> error)
 {

@@ -14,20 +14,20 @@
 
 namespace engine {
 
-// Continuous batching for one model: every step takes one token of each answer being written and one chunk of one
-// prompt being read. Engine thread only, except usedBlocks().
+// Continuous batching for one model: every step takes one token of each answer being written and
+// one chunk of one prompt being read. Engine thread only, except usedBlocks().
 //
-// What holds: blocks in use belong to admitted sequences; a sequence whose reader is full takes no part; when blocks
-// run out, parked sequences lose theirs first, then the youngest, and read again later; the oldest that is not parked
-// always gets on, so something always ends.
+// What holds: blocks in use belong to admitted sequences; a sequence whose reader is full takes no
+// part; when blocks run out, parked sequences lose theirs first, then the youngest, and read again
+// later; the oldest that is not parked always gets on, so something always ends.
 class Scheduler {
 public:
     explicit Scheduler(LoadedParts &parts);
 
     void add(std::unique_ptr<Sequence> sequence);
     bool hasWork() const; // false: everything is parked or there is nothing
-    void step();          // one picture looked at, one prompt encoded or one batch through the model
-    void preemptAll();    // frees all blocks, for score and bench
+    void step();       // one picture looked at, one prompt encoded or one batch through the model
+    void preemptAll(); // frees all blocks, for score and bench
     int sequenceCount() const { return static_cast<int>(m_sequences.size()); }
     int usedBlocks() const { return m_usedBlocks.load(std::memory_order_relaxed); }
     BlockManager &blocks() { return m_blocks; }
@@ -47,8 +47,10 @@ private:
     void look(Sequence &sequence, int picture);
     std::vector<Sequence *> chooseRows();
     void runBatch();
-    void takeToken(Sequence &sequence, std::span<const float> logits, const RowObservation *observation);
-    void recordToken(Sequence &sequence, std::span<const float> logits, std::int32_t id, bool thinking);
+    void takeToken(Sequence &sequence, std::span<const float> logits,
+                   const RowObservation *observation);
+    void recordToken(Sequence &sequence, std::span<const float> logits, std::int32_t id,
+                     bool thinking);
     void observe(Sequence &sequence, const RowObservation &observation);
     void setPhase(Sequence &sequence, Phase phase);
     void publishUsage(Sequence &sequence);

@@ -25,11 +25,15 @@ inline double millisecondsBetween(Clock::time_point from, Clock::time_point to)
     return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
-// One running answer. `ids` is prompt and answer so far; the first `computed` of them lie in the cache. All rows from
-// there to the end go through the model next: many while the prompt is read, one afterwards, and all again after a
-// preemption took the blocks away.
+// One running answer. `ids` is prompt and answer so far; the first `computed` of them lie in the
+// cache. All rows from there to the end go through the model next: many while the prompt is read,
+// one afterwards, and all again after a preemption took the blocks away.
 struct Sequence {
-    Sequence(GenerationRequest r, std::shared_ptr<EventPipe> p) : request(std::move(r)), pipe(std::move(p)), started(Clock::now()) {}
+    Sequence(GenerationRequest r, std::shared_ptr<EventPipe> p)
+        : request(std::move(r))
+        , pipe(std::move(p))
+        , started(Clock::now())
+    {}
     ~Sequence()
     {
         table.reset();
@@ -52,7 +56,8 @@ struct Sequence {
     std::vector<std::int32_t> ids;
     std::vector<TokenKey> keys;
     std::vector<PromptPicture> pictures;
-    std::vector<std::shared_ptr<const PictureEmbedding>> embeddings; // as pictures, none until looked at
+    std::vector<std::shared_ptr<const PictureEmbedding>>
+        embeddings; // as pictures, none until looked at
     int promptTokens = 0;
     int computed = 0;
     std::optional<BlockTable> table; // while admitted
@@ -61,7 +66,8 @@ struct Sequence {
 
     std::optional<Sampler> sampler;
     std::optional<AnswerText> text;
-    std::deque<std::int32_t> forced; // tokens put instead of sampled: the end of a spent thinking budget
+    std::deque<std::int32_t>
+        forced; // tokens put instead of sampled: the end of a spent thinking budget
     bool budgetSpent = false;
     Phase phase = Phase::Queued;
     int generated = 0;

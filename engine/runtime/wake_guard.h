@@ -13,7 +13,9 @@ namespace engine {
 // Recursive, because a wake may itself read, cancel or drop.
 class WakeGuard {
 public:
-    explicit WakeGuard(Wake wake) : m_wake(std::move(wake)) {}
+    explicit WakeGuard(Wake wake)
+        : m_wake(std::move(wake))
+    {}
     void call()
     {
         const std::lock_guard lock(m_mutex);

@@ -7,7 +7,8 @@
 
 namespace engine {
 
-// Tells an engine thread that there may be something to do. Raised by any thread, waited for by one.
+// Tells an engine thread that there may be something to do. Raised by any thread, waited for by
+// one.
 class WorkSignal {
 public:
     void raise()

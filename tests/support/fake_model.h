@@ -17,9 +17,10 @@ struct FakeModelOptions {
     int vocabulary = 100;
     int contextTokens = 256;
     int blocks = 64;
-    int stepMs = 0;          // how long a step takes
-    int tileMs = 0;          // how long a picture tile takes
-    bool flat = false;       // logits of a smooth hash of the context instead of previous + 1, for sampling
+    int stepMs = 0; // how long a step takes
+    int tileMs = 0; // how long a picture tile takes
+    bool flat =
+        false; // logits of a smooth hash of the context instead of previous + 1, for sampling
     double activeBytes = 5e9 / 32; // 32 rows a chunk
     bool vision = false;
     int stopId = -1;
@@ -30,12 +31,15 @@ struct FakeCounters {
     std::atomic<bool> fail{false}, throwBadAlloc{false}, notANumber{false};
 };
 
-// Next token = previous + 1. Every cache row holds its token (a picture row: its embedding's first number), and every
-// step reads the whole context back from the cache and checks the order of positions, so that a block given to two
-// sequences, lost or reused too early shows as a wrong answer.
+// Next token = previous + 1. Every cache row holds its token (a picture row: its embedding's first
+// number), and every step reads the whole context back from the cache and checks the order of
+// positions, so that a block given to two sequences, lost or reused too early shows as a wrong
+// answer.
 class FakeModel final : public engine::LanguageModel {
 public:
-    FakeModel(FakeModelOptions options, FakeCounters &counters) : m_options(options), m_counters(counters)
+    FakeModel(FakeModelOptions options, FakeCounters &counters)
+        : m_options(options)
+        , m_counters(counters)
     {
         m_config.architecture = "fake";
         m_config.vocabulary = options.vocabulary;
@@ -47,13 +51,17 @@ public:
             m_config.stopIds = {options.stopId};
     }
     const engine::TextConfig &config() const override { return m_config; }
-    engine::KvShape kvShape() const override { return {.layers = 1, .kvHeads = 1, .keyDim = 1, .valueDim = 1}; }
+    engine::KvShape kvShape() const override
+    {
+        return {.layers = 1, .kvHeads = 1, .keyDim = 1, .valueDim = 1};
+    }
 
     engine::Status forward(const engine::Batch &batch) override
     {
         ++m_counters.steps;
         m_counters.rows += static_cast<int>(batch.ids.size());
-        m_counters.mostSequences = std::max(m_counters.mostSequences.load(), static_cast<int>(batch.sequences.size()));
+        m_counters.mostSequences =
+            std::max(m_counters.mostSequences.load(), static_cast<int>(batch.sequences.size()));
         if (m_options.stepMs > 0)
             std::this_thread::sleep_for(std::chrono::milliseconds(m_options.stepMs));
         if (m_counters.fail)
@@ -75,8 +83,11 @@ public:
                 *cell(batch, sequence, position, false) = value;
                 *cell(batch, sequence, position, true) = static_cast<float>(position);
                 if (logitIndex < batch.logitRows.size() && batch.logitRows[logitIndex] == row)
-                    writeLogits(batch, sequence, position, batch.logits + static_cast<std::ptrdiff_t>(logitIndex++) * m_config.vocabulary);
-                if (observeIndex < batch.observeRows.size() && batch.observeRows[observeIndex] == row)
+                    writeLogits(batch, sequence, position,
+                                batch.logits + static_cast<std::ptrdiff_t>(logitIndex++) *
+                                                   m_config.vocabulary);
+                if (observeIndex < batch.observeRows.size() &&
+                    batch.observeRows[observeIndex] == row)
                     observe(batch, position, (*batch.observations)[observeIndex++]);
             }
         }
@@ -84,14 +95,16 @@ public:
     }
 
 private:
-    static float *cell(const engine::Batch &batch, const engine::KvSequence &sequence, int position, bool value)
+    static float *cell(const engine::Batch &batch, const engine::KvSequence &sequence, int position,
+                       bool value)
     {
         const engine::KvLayer &layer = batch.cache[0];
         const auto block = sequence.blocks[static_cast<std::size_t>(position / layer.blockTokens)];
         auto *base = reinterpret_cast<float *>(value ? layer.values : layer.keys);
         return base + block * layer.blockTokens + position % layer.blockTokens;
     }
-    void writeLogits(const engine::Batch &batch, const engine::KvSequence &sequence, int position, float *logits) const
+    void writeLogits(const engine::Batch &batch, const engine::KvSequence &sequence, int position,
+                     float *logits) const
     {
         std::uint64_t hash = 1469598103934665603ULL;
         for (int past = 0; past <= position; ++past) {
@@ -105,17 +118,23 @@ private:
             if (m_counters.notANumber)
                 logits[id] = std::nanf("");
             else if (m_options.flat)
-                logits[id] = static_cast<float>(((hash >> 20U) + static_cast<std::uint64_t>(id) * 2654435761ULL) % 1000) / 500.0F;
+                logits[id] =
+                    static_cast<float>(
+                        ((hash >> 20U) + static_cast<std::uint64_t>(id) * 2654435761ULL) % 1000) /
+                    500.0F;
             else
                 logits[id] = id == (last + 1) % m_config.vocabulary ? 10.0F : 0.0F;
         }
     }
-    static void observe(const engine::Batch &batch, int position, engine::RowObservation &observation)
+    static void observe(const engine::Batch &batch, int position,
+                        engine::RowObservation &observation)
     {
         if (batch.observeRouting)
-            observation.routing.layers.push_back({.layer = 0, .experts = {position % 4}, .weights = {1.0F}});
+            observation.routing.layers.push_back(
+                {.layer = 0, .experts = {position % 4}, .weights = {1.0F}});
         if (batch.observeAttention)
-            observation.attention.assign(static_cast<std::size_t>(position + 1), 1.0F / static_cast<float>(position + 1));
+            observation.attention.assign(static_cast<std::size_t>(position + 1),
+                                         1.0F / static_cast<float>(position + 1));
     }
 
     FakeModelOptions m_options;
@@ -125,10 +144,11 @@ private:
 
 // The loader of a fake: the model's backend lives in the parts, as in the real one.
 inline engine::PartsLoader fakeLoader(FakeModelOptions options, FakeCounters &counters,
-    std::shared_ptr<const engine::Tokenizer> tokenizer = nullptr)
+                                      std::shared_ptr<const engine::Tokenizer> tokenizer = nullptr)
 {
     return [options, &counters, tokenizer](const engine::LoadOptions &load, std::stop_token stop,
-               engine::LoadCounters &progress) -> engine::Result<std::unique_ptr<engine::LoadedParts>> {
+                                           engine::LoadCounters &progress)
+               -> engine::Result<std::unique_ptr<engine::LoadedParts>> {
         progress.totalBytes = 10;
         if (load.path == "slow") {
             while (!stop.stop_requested())
@@ -146,7 +166,9 @@ inline engine::PartsLoader fakeLoader(FakeModelOptions options, FakeCounters &co
         parts->bundle.activeBytesPerToken = options.activeBytes;
         parts->tokenizer = tokenizer;
         parts->plan = {.contextTokens = options.contextTokens, .blocks = options.blocks};
-        ENGINE_TRY(parts->cache, engine::KvCache::create(*parts->backend, parts->bundle.text->kvShape(), engine::DType::F32, options.blocks));
+        ENGINE_TRY(parts->cache,
+                   engine::KvCache::create(*parts->backend, parts->bundle.text->kvShape(),
+                                           engine::DType::F32, options.blocks));
         progress.doneBytes = 10;
         return parts;
     };

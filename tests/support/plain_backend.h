@@ -27,11 +27,25 @@ public:
         auto block = std::make_unique<Block>(*this, bytes);
         return engine::Buffer(std::move(block));
     }
-    engine::Result<engine::WeightPtr> upload(const engine::FileTensor &, const engine::UploadOptions &) override { return none(); }
-    engine::Result<engine::WeightPtr> uploadExperts(
-        std::span<const engine::FileTensor *const>, const engine::UploadOptions &) override { return none(); }
-    engine::Result<engine::WeightPtr> uploadValues(std::span<const float>, const engine::Shape &) override { return none(); }
-    engine::Result<std::vector<float>> dequantize(const engine::FileTensor &) override { return none(); }
+    engine::Result<engine::WeightPtr> upload(const engine::FileTensor &,
+                                             const engine::UploadOptions &) override
+    {
+        return none();
+    }
+    engine::Result<engine::WeightPtr> uploadExperts(std::span<const engine::FileTensor *const>,
+                                                    const engine::UploadOptions &) override
+    {
+        return none();
+    }
+    engine::Result<engine::WeightPtr> uploadValues(std::span<const float>,
+                                                   const engine::Shape &) override
+    {
+        return none();
+    }
+    engine::Result<std::vector<float>> dequantize(const engine::FileTensor &) override
+    {
+        return none();
+    }
     void linear(const engine::LinearArgs &) override { ENGINE_ASSERT(false); }
     void headLinear(const engine::HeadLinearArgs &) override { ENGINE_ASSERT(false); }
     void rmsNorm(const engine::RmsNormArgs &) override { ENGINE_ASSERT(false); }
@@ -43,7 +57,10 @@ public:
     void denseAttention(const engine::DenseAttentionArgs &) override { ENGINE_ASSERT(false); }
     void route(const engine::RouteArgs &) override { ENGINE_ASSERT(false); }
     void moe(const engine::MoeArgs &) override { ENGINE_ASSERT(false); }
-    void siluMultiply(engine::Tensor, engine::Tensor, engine::Tensor) override { ENGINE_ASSERT(false); }
+    void siluMultiply(engine::Tensor, engine::Tensor, engine::Tensor) override
+    {
+        ENGINE_ASSERT(false);
+    }
     void add(engine::Tensor, engine::Tensor) override { ENGINE_ASSERT(false); }
     void copyRows(engine::Tensor, engine::Tensor) override { ENGINE_ASSERT(false); }
     void toDevice(engine::Tensor, const void *, std::size_t) override { ENGINE_ASSERT(false); }
@@ -52,7 +69,8 @@ public:
 
 private:
     struct Block final : engine::Buffer::Block {
-        Block(PlainBackend &backend, std::size_t size) : owner(backend)
+        Block(PlainBackend &backend, std::size_t size)
+            : owner(backend)
         {
             data = static_cast<std::byte *>(std::calloc(size == 0 ? 1 : size, 1));
             bytes = size;

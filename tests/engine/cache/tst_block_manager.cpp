@@ -24,8 +24,7 @@ std::vector<TokenKey> ramp(int count, int start = 0)
 
 } // namespace
 
-class TestBlockManager : public QObject
-{
+class TestBlockManager : public QObject {
     Q_OBJECT
 
 private slots:

@@ -9,8 +9,7 @@
 
 using namespace engine;
 
-class TestKvCache : public QObject
-{
+class TestKvCache : public QObject {
     Q_OBJECT
 
 private slots:
@@ -26,14 +25,18 @@ private slots:
 
 void TestKvCache::bytesOfATokenFollowTheShape()
 {
-    QCOMPARE(kvBytesPerToken({.layers = 2, .kvHeads = 4, .keyDim = 8, .valueDim = 6}, DType::F32), std::uint64_t{2 * 4 * 14 * 4});
-    QCOMPARE(kvBytesPerToken({.layers = 3, .kvHeads = 1, .keyDim = 576, .valueDim = 512, .valuesInKeys = true}, DType::BF16),
-        std::uint64_t{3 * 576 * 2});
+    QCOMPARE(kvBytesPerToken({.layers = 2, .kvHeads = 4, .keyDim = 8, .valueDim = 6}, DType::F32),
+             std::uint64_t{2 * 4 * 14 * 4});
+    QCOMPARE(kvBytesPerToken(
+                 {.layers = 3, .kvHeads = 1, .keyDim = 576, .valueDim = 512, .valuesInKeys = true},
+                 DType::BF16),
+             std::uint64_t{3 * 576 * 2});
 }
 
 void TestKvCache::planTakesWhatTheModelAllows()
 {
-    const auto plan = planKv({.bytesPerToken = 1000, .freeBytes = std::uint64_t{1} << 34U, .modelContext = 4096});
+    const auto plan =
+        planKv({.bytesPerToken = 1000, .freeBytes = std::uint64_t{1} << 34U, .modelContext = 4096});
     QVERIFY(plan);
     QCOMPARE(plan->contextTokens, 4096);
     QVERIFY(plan->blocks >= 4 * 4096 / kBlockTokens);
@@ -41,7 +44,8 @@ void TestKvCache::planTakesWhatTheModelAllows()
 
 void TestKvCache::planShrinksAnUnaskedContextToMemory()
 {
-    const auto plan = planKv({.bytesPerToken = 1 << 16, .freeBytes = std::uint64_t{1} << 30U, .modelContext = 1 << 20});
+    const auto plan = planKv(
+        {.bytesPerToken = 1 << 16, .freeBytes = std::uint64_t{1} << 30U, .modelContext = 1 << 20});
     QVERIFY(plan);
     QVERIFY(plan->contextTokens <= (1 << 13));
     QVERIFY(plan->contextTokens >= 4096);
@@ -50,18 +54,23 @@ void TestKvCache::planShrinksAnUnaskedContextToMemory()
 
 void TestKvCache::planRefusesWhatDoesNotFit()
 {
-    const auto plan = planKv({.bytesPerToken = 1 << 20, .freeBytes = 1 << 30, .modelContext = 100000, .wantedContext = 50000});
+    const auto plan = planKv({.bytesPerToken = 1 << 20,
+                              .freeBytes = 1 << 30,
+                              .modelContext = 100000,
+                              .wantedContext = 50000});
     QVERIFY(!plan);
     QCOMPARE(plan.error().code, ErrorCode::OutOfMemory);
     QVERIFY(plan.error().message.find("50000") != std::string::npos);
-    const auto tiny = planKv({.bytesPerToken = 1 << 20, .freeBytes = 1 << 20, .modelContext = 100000});
+    const auto tiny =
+        planKv({.bytesPerToken = 1 << 20, .freeBytes = 1 << 20, .modelContext = 100000});
     QVERIFY(!tiny);
     QCOMPARE(tiny.error().code, ErrorCode::OutOfMemory);
 }
 
 void TestKvCache::planRefusesMoreThanTheModelAllows()
 {
-    const auto plan = planKv({.bytesPerToken = 1, .freeBytes = 1 << 30, .modelContext = 2048, .wantedContext = 4096});
+    const auto plan = planKv(
+        {.bytesPerToken = 1, .freeBytes = 1 << 30, .modelContext = 2048, .wantedContext = 4096});
     QVERIFY(!plan);
     QCOMPARE(plan.error().code, ErrorCode::BadRequest);
 }
@@ -70,13 +79,16 @@ void TestKvCache::memoryIsLaidOutPerLayerAndGivenBack()
 {
     tests::PlainBackend backend;
     {
-        auto cache = KvCache::create(backend, {.layers = 3, .kvHeads = 2, .keyDim = 4, .valueDim = 4}, DType::F32, 5);
+        auto cache = KvCache::create(
+            backend, {.layers = 3, .kvHeads = 2, .keyDim = 4, .valueDim = 4}, DType::F32, 5);
         QVERIFY(cache);
         QCOMPARE(cache->layers().size(), std::size_t{3});
         QCOMPARE(cache->bytes(), std::uint64_t{3 * 2 * 5 * 16 * 2 * 4 * 4});
         QCOMPARE(backend.liveBytes.load(), static_cast<std::int64_t>(cache->bytes()));
         QVERIFY(cache->layers()[0].keys != cache->layers()[1].keys);
-        auto latent = KvCache::create(backend, {.layers = 1, .kvHeads = 1, .keyDim = 4, .valueDim = 3, .valuesInKeys = true}, DType::F32, 5);
+        auto latent = KvCache::create(
+            backend, {.layers = 1, .kvHeads = 1, .keyDim = 4, .valueDim = 3, .valuesInKeys = true},
+            DType::F32, 5);
         QVERIFY(latent);
         QVERIFY(!latent->layers()[0].values);
     }
@@ -88,7 +100,8 @@ void TestKvCache::failedAllocationIsAnErrorAndLeaksNothing()
     for (int good = 0; good < 6; ++good) {
         tests::PlainBackend backend;
         backend.failAllocationAfter = good;
-        const auto cache = KvCache::create(backend, {.layers = 3, .kvHeads = 1, .keyDim = 4, .valueDim = 4}, DType::F32, 5);
+        const auto cache = KvCache::create(
+            backend, {.layers = 3, .kvHeads = 1, .keyDim = 4, .valueDim = 4}, DType::F32, 5);
         QVERIFY(!cache);
         QCOMPARE(cache.error().code, ErrorCode::OutOfMemory);
         QCOMPARE(backend.liveBytes.load(), std::int64_t{0});

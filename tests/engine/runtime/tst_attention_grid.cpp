@@ -16,9 +16,12 @@ PictureTokens picture(int tilesWide, int tilesHigh, int width, int height)
 {
     const int tokenCount = kSide * (kSide + 1) + 1 + tilesHigh * kSide * (tilesWide * kSide + 1);
     return {.firstToken = 5,
-        .plan = {.tilesWide = tilesWide, .tilesHigh = tilesHigh, .tokenCount = tokenCount, .gridSide = kSide},
-        .width = width,
-        .height = height};
+            .plan = {.tilesWide = tilesWide,
+                     .tilesHigh = tilesHigh,
+                     .tokenCount = tokenCount,
+                     .gridSide = kSide},
+            .width = width,
+            .height = height};
 }
 
 float sum(const AttentionRecord &record)
@@ -28,8 +31,7 @@ float sum(const AttentionRecord &record)
 
 } // namespace
 
-class TestAttentionGrid : public QObject
-{
+class TestAttentionGrid : public QObject {
     Q_OBJECT
 
 private slots:
@@ -59,9 +61,9 @@ void TestAttentionGrid::newlinesAndSeparatorDoNotCount()
 {
     const auto tokens = picture(1, 1, 300, 300);
     std::vector<float> attention(80, 0.0F);
-    attention[5 + kSide] = 1.0F;                 // newline of the first row
-    attention[5 + kSide * (kSide + 1)] = 1.0F;   // separator
-    attention[4] = 1.0F;                         // text before
+    attention[5 + kSide] = 1.0F;               // newline of the first row
+    attention[5 + kSide * (kSide + 1)] = 1.0F; // separator
+    attention[4] = 1.0F;                       // text before
     attention[static_cast<std::size_t>(5 + tokens.plan.tokenCount)] = 1.0F; // text after
     QCOMPARE(sum(attentionOverPicture(attention, tokens)), 0.0F);
 }
@@ -83,8 +85,9 @@ void TestAttentionGrid::greyBorderIsLeftOut()
     // Twice as wide as high: in the square global view rows 0 and 3 are border.
     const auto tokens = picture(2, 1, 600, 300);
     std::vector<float> attention(100, 0.0F);
-    attention[5] = 1.0F;                   // row 0: border
-    attention[5 + 1 * (kSide + 1)] = 0.5F; // row 1: the top left of the picture, two rows and two columns of the fine grid
+    attention[5] = 1.0F; // row 0: border
+    attention[5 + 1 * (kSide + 1)] =
+        0.5F; // row 1: the top left of the picture, two rows and two columns of the fine grid
     const auto record = attentionOverPicture(attention, tokens);
     QCOMPARE(sum(record), 0.5F);
     QCOMPARE(record.weights[0], 0.125F);

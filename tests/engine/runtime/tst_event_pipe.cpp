@@ -9,8 +9,7 @@
 
 using namespace engine;
 
-class TestEventPipe : public QObject
-{
+class TestEventPipe : public QObject {
     Q_OBJECT
 
 private slots:
@@ -87,7 +86,12 @@ void TestEventPipe::closedPipeIsSilent()
 void TestEventPipe::wakeMayCancelAndClose()
 {
     EventPipe *self = nullptr;
-    EventPipe pipe([&self] { self->cancel(); self->close(); }, std::make_shared<WorkSignal>());
+    EventPipe pipe(
+        [&self] {
+            self->cancel();
+            self->close();
+        },
+        std::make_shared<WorkSignal>());
     self = &pipe;
     pipe.push(TextAdded{"a"});
     QVERIFY(pipe.isFinished());

@@ -64,8 +64,7 @@ std::vector<std::int32_t> ramp(int count, int start)
 
 } // namespace
 
-class TestRuntime : public QObject
-{
+class TestRuntime : public QObject {
     Q_OBJECT
 
 private slots:
@@ -106,11 +105,13 @@ void TestRuntime::sameFilesTwiceAreOneModelInMemory()
     FakeCounters counters;
     std::atomic<int> loads = 0;
     const auto loader = tests::fakeLoader({}, counters);
-    RuntimeImpl runtime([&](const LoadOptions &options, std::stop_token stop, LoadCounters &progress) {
-        ++loads;
-        return loader(options, stop, progress);
-    });
-    const ModelId first = loadModel(runtime), second = loadModel(runtime), other = loadModel(runtime, "b");
+    RuntimeImpl runtime(
+        [&](const LoadOptions &options, std::stop_token stop, LoadCounters &progress) {
+            ++loads;
+            return loader(options, stop, progress);
+        });
+    const ModelId first = loadModel(runtime), second = loadModel(runtime),
+                  other = loadModel(runtime, "b");
     QVERIFY(first != second && second != other);
     QCOMPARE(loads.load(), 2);
     runtime.unload(first);
@@ -240,7 +241,8 @@ void TestRuntime::closingEndsEverything()
 void TestRuntime::twoModelsTakeTurns()
 {
     FakeCounters counters;
-    RuntimeImpl runtime(tests::fakeLoader({.contextTokens = 2000, .blocks = 300, .stepMs = 1}, counters));
+    RuntimeImpl runtime(
+        tests::fakeLoader({.contextTokens = 2000, .blocks = 300, .stepMs = 1}, counters));
     const ModelId a = loadModel(runtime, "a"), b = loadModel(runtime, "b");
     Bell bellA, bellB;
     const auto longer = runtime.start(request(a, {1}, 1500), bellA.wake());
@@ -261,7 +263,8 @@ void TestRuntime::manyReadersStartAndStop()
         for (int round = 0; round < 60; ++round) {
             Bell bell;
             const int start = static_cast<int>(random() % 100);
-            auto generation = runtime.start(request(model, ramp(static_cast<int>(random() % 60) + 1, start), 30), bell.wake());
+            auto generation = runtime.start(
+                request(model, ramp(static_cast<int>(random() % 60) + 1, start), 30), bell.wake());
             const auto action = random() % 4;
             if (action == 0) {
                 generation.reset();
@@ -274,7 +277,8 @@ void TestRuntime::manyReadersStartAndStop()
             const Finished end = waitForEnd(*generation, bell);
             QVERIFY(generation->takeEvents().empty());
             for (std::size_t i = 0; i < end.generatedIds.size(); ++i)
-                QCOMPARE(end.generatedIds[i], (end.promptIds.back() + 1 + static_cast<int>(i)) % 100);
+                QCOMPARE(end.generatedIds[i],
+                         (end.promptIds.back() + 1 + static_cast<int>(i)) % 100);
             if (action > 1)
                 QCOMPARE(end.generatedIds.size(), std::size_t{30});
         }
@@ -303,7 +307,8 @@ void TestRuntime::scoreReturnsLogitsOfEveryToken()
     QCOMPARE(runtime.score(model, ramp(257, 0), {}).error().code, ErrorCode::ContextFull);
     QCOMPARE(runtime.score(model, {}, {}).error().code, ErrorCode::BadRequest);
     QCOMPARE(runtime.score(model, {100}, {}).error().code, ErrorCode::BadRequest);
-    QCOMPARE(runtime.score(model, {1}, {std::make_shared<Image>()}).error().code, ErrorCode::BadRequest);
+    QCOMPARE(runtime.score(model, {1}, {std::make_shared<Image>()}).error().code,
+             ErrorCode::BadRequest);
 }
 
 void TestRuntime::benchMeasuresAndChecksItsRoom()
@@ -312,15 +317,26 @@ void TestRuntime::benchMeasuresAndChecksItsRoom()
     RuntimeImpl runtime(tests::fakeLoader({.stepMs = 1}, counters));
     const ModelId model = loadModel(runtime);
     counters.rows = 0;
-    const auto result = runtime.bench({.model = model, .promptTokens = 64, .generateTokens = 10, .depthTokens = 32, .batch = 2, .image = {}});
+    const auto result = runtime.bench({.model = model,
+                                       .promptTokens = 64,
+                                       .generateTokens = 10,
+                                       .depthTokens = 32,
+                                       .batch = 2,
+                                       .image = {}});
     QVERIFY(result);
     QCOMPARE(counters.rows.load(), 2 * (32 + 64 + 10));
-    QVERIFY(result->promptTokensPerSecond > 0 && result->promptTokensPerSecond < 2 * 64 * 1000.0 / 4);
-    QVERIFY(result->generateTokensPerSecond > 0 && result->generateTokensPerSecond <= 2 * 10 * 1000.0 / 10);
+    QVERIFY(result->promptTokensPerSecond > 0 &&
+            result->promptTokensPerSecond < 2 * 64 * 1000.0 / 4);
+    QVERIFY(result->generateTokensPerSecond > 0 &&
+            result->generateTokensPerSecond <= 2 * 10 * 1000.0 / 10);
     QVERIFY(result->firstTokenMs >= 4);
-    QCOMPARE(runtime.bench({.model = model, .promptTokens = 300, .image = {}}).error().code, ErrorCode::ContextFull);
-    QCOMPARE(runtime.bench({.model = model, .promptTokens = 200, .batch = 9, .image = {}}).error().code, ErrorCode::OutOfMemory);
-    QCOMPARE(runtime.bench({.model = model, .promptTokens = -1, .image = {}}).error().code, ErrorCode::BadRequest);
+    QCOMPARE(runtime.bench({.model = model, .promptTokens = 300, .image = {}}).error().code,
+             ErrorCode::ContextFull);
+    QCOMPARE(
+        runtime.bench({.model = model, .promptTokens = 200, .batch = 9, .image = {}}).error().code,
+        ErrorCode::OutOfMemory);
+    QCOMPARE(runtime.bench({.model = model, .promptTokens = -1, .image = {}}).error().code,
+             ErrorCode::BadRequest);
 }
 
 QTEST_APPLESS_MAIN(TestRuntime)

@@ -22,9 +22,13 @@ struct Run {
 
 // A scheduler over a fake, driven by hand on this thread.
 struct Bench {
-    explicit Bench(FakeModelOptions options = {}) : parts(std::move(tests::fakeLoader(options, counters)({}, {}, progress)).value()), scheduler(*parts) {}
+    explicit Bench(FakeModelOptions options = {})
+        : parts(std::move(tests::fakeLoader(options, counters)({}, {}, progress)).value())
+        , scheduler(*parts)
+    {}
 
-    static GenerationRequest request(std::vector<std::int32_t> prompt, int maxTokens, float temperature = 0.0F, std::uint64_t seed = 0)
+    static GenerationRequest request(std::vector<std::int32_t> prompt, int maxTokens,
+                                     float temperature = 0.0F, std::uint64_t seed = 0)
     {
         GenerationRequest result;
         result.rawTokens = std::move(prompt);
@@ -80,8 +84,7 @@ std::vector<std::int32_t> ramp(int count, int start = 0, int vocabulary = 100)
 
 } // namespace
 
-class TestScheduler : public QObject
-{
+class TestScheduler : public QObject {
     Q_OBJECT
 
 private slots:
@@ -170,7 +173,8 @@ void TestScheduler::sameSeedSameAnswerAloneOrWithSevenOthers()
         pipes.push_back(together.start(Bench::request(ramp(40 + i, i), 90, 1.0F, 7)));
     pipes.push_back(together.start(wanted));
     for (int i = 0; i < 4; ++i)
-        pipes.push_back(together.start(Bench::request(ramp(70), 50, 1.0F, static_cast<std::uint64_t>(i))));
+        pipes.push_back(
+            together.start(Bench::request(ramp(70), 50, 1.0F, static_cast<std::uint64_t>(i))));
     const auto runs = together.finish(pipes);
     QVERIFY(runs[3].generated == first);
     QVERIFY(runs[4].generated != first); // another seed, another answer
@@ -216,7 +220,10 @@ void TestScheduler::fullReaderParksOnlyItself()
         bench.scheduler.step();
     }
     QVERIFY(lazyRun.generated == ramp(800, 4));
-    QCOMPARE(std::ranges::count_if(lazyRun.events, [](const auto &event) { return std::holds_alternative<RoutingRecord>(event); }), 800);
+    QCOMPARE(std::ranges::count_if(
+                 lazyRun.events,
+                 [](const auto &event) { return std::holds_alternative<RoutingRecord>(event); }),
+             800);
 }
 
 void TestScheduler::parkedSequenceGivesItsBlocksToOthers()
@@ -247,7 +254,9 @@ void TestScheduler::preemptionChangesNoAnswer()
 {
     Bench alone({.contextTokens = 160, .blocks = 64, .flat = true});
     std::vector<std::vector<std::int32_t>> expected;
-    const auto wanted = [](int i) { return Bench::request(ramp(20 + i, i), 100, 1.0F, static_cast<std::uint64_t>(i)); };
+    const auto wanted = [](int i) {
+        return Bench::request(ramp(20 + i, i), 100, 1.0F, static_cast<std::uint64_t>(i));
+    };
     for (int i = 0; i < 6; ++i)
         expected.push_back(alone.finish({alone.start(wanted(i))})[0].generated);
 
@@ -310,20 +319,46 @@ void TestScheduler::requestsThatCannotRunSaySo()
         wanted.turns = {{.role = Role::User, .text = text, .thinking = {}, .images = {}}};
     };
     switch (kind) {
-    case 0: wanted.rawTokens.reset(); break;
-    case 1: ask(" \n\t"); break;
-    case 2:
-        wanted.turns = {{.role = Role::User, .text = "What is this?", .thinking = {}, .images = {std::make_shared<Image>()}}};
+    case 0:
+        wanted.rawTokens.reset();
         break;
-    case 3: wanted.rawTokens = ramp(256); break;
-    case 4: wanted.rawTokens = {1, 100}; break;
-    case 5: wanted.rawTokens = {-1}; break;
-    case 6: wanted.sampling.temperature = std::nanf(""); break;
-    case 7: wanted.sampling.maxTokens = 0; break;
-    case 8: ask("Hello"); break;
-    case 9: wanted.experts.stopExpertIds = {4}; break;
-    case 10: wanted.rawTokens = std::vector<std::int32_t>(); break;
-    default: ask("Hello"); wanted.turns[0].role = Role::Assistant; break;
+    case 1:
+        ask(" \n\t");
+        break;
+    case 2:
+        wanted.turns = {{.role = Role::User,
+                         .text = "What is this?",
+                         .thinking = {},
+                         .images = {std::make_shared<Image>()}}};
+        break;
+    case 3:
+        wanted.rawTokens = ramp(256);
+        break;
+    case 4:
+        wanted.rawTokens = {1, 100};
+        break;
+    case 5:
+        wanted.rawTokens = {-1};
+        break;
+    case 6:
+        wanted.sampling.temperature = std::nanf("");
+        break;
+    case 7:
+        wanted.sampling.maxTokens = 0;
+        break;
+    case 8:
+        ask("Hello");
+        break;
+    case 9:
+        wanted.experts.stopExpertIds = {4};
+        break;
+    case 10:
+        wanted.rawTokens = std::vector<std::int32_t>();
+        break;
+    default:
+        ask("Hello");
+        wanted.turns[0].role = Role::Assistant;
+        break;
     }
     const auto run = bench.finish({bench.start(wanted)})[0];
     QCOMPARE(run.ends, 1);
@@ -336,7 +371,8 @@ void TestScheduler::requestsThatCannotRunSaySo()
 void TestScheduler::failedStepEndsItsSequencesOnly()
 {
     Bench bench;
-    const auto first = bench.start(Bench::request({1}, 50)), second = bench.start(Bench::request({2}, 50));
+    const auto first = bench.start(Bench::request({1}, 50)),
+               second = bench.start(Bench::request({2}, 50));
     for (int i = 0; i < 6; ++i)
         bench.scheduler.step();
     bench.counters.fail = true;
@@ -391,14 +427,16 @@ void TestScheduler::observationsComeWhenAsked()
         }
         if (const auto *record = std::get_if<RoutingRecord>(&event)) {
             QCOMPARE(record->index, routings);
-            QCOMPARE(record->layers[0].experts[0], (1 + routings++) % 4); // the row that chose the token
+            QCOMPARE(record->layers[0].experts[0],
+                     (1 + routings++) % 4); // the row that chose the token
         }
         QVERIFY(!std::holds_alternative<AttentionRecord>(event)); // no picture
     }
     QCOMPARE(tokens, 3);
     QCOMPARE(routings, 3);
     for (const auto &event : run[1].events)
-        QVERIFY(!std::holds_alternative<TokenRecord>(event) && !std::holds_alternative<RoutingRecord>(event));
+        QVERIFY(!std::holds_alternative<TokenRecord>(event) &&
+                !std::holds_alternative<RoutingRecord>(event));
 }
 
 void TestScheduler::expertOptionsNeverShareAStep()
@@ -419,7 +457,8 @@ void TestScheduler::cancelledAtAnyStepGivesAllBlocksBack()
     std::vector<Run> runs;
     for (int step = 0; step < 4000; ++step) {
         if (random() % 5 == 0) {
-            pipes.push_back(bench.start(Bench::request(ramp(static_cast<int>(random() % 100) + 1, static_cast<int>(random() % 2)), 40)));
+            pipes.push_back(bench.start(Bench::request(
+                ramp(static_cast<int>(random() % 100) + 1, static_cast<int>(random() % 2)), 40)));
             runs.emplace_back();
         }
         if (!pipes.empty() && random() % 7 == 0)
@@ -440,7 +479,8 @@ void TestScheduler::cancelledAtAnyStepGivesAllBlocksBack()
         QCOMPARE(runs[i].ends, 1);
         QVERIFY(!runs[i].end->error || runs[i].end->reason == FinishReason::ContextFull);
         for (std::size_t token = 0; token < runs[i].generated.size(); ++token)
-            QCOMPARE(runs[i].generated[token], (runs[i].end->promptIds.back() + 1 + static_cast<int>(token)) % 100);
+            QCOMPARE(runs[i].generated[token],
+                     (runs[i].end->promptIds.back() + 1 + static_cast<int>(token)) % 100);
     }
 }
 

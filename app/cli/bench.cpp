@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "commands.h"
+#include "exit_code.h"
+#include "interrupt.h"
+#include "memory_bandwidth.h"
+#include "model_options.h"
+#include "output.h"
+#include "session.h"
+
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <numeric>
+
+namespace cli {
+
+namespace {
+
+struct BenchCommand {
+    ModelOptions model;
+    std::string image;
+    engine::BenchOptions bench;
+    int repeat = 3;
+    bool json = false;
+};
+
+struct Figure {
+    double mean = 0, deviation = 0;
+};
+
+Figure figureOf(const std::vector<engine::BenchResult> &results, double engine::BenchResult::*value)
+{
+    Figure figure;
+    const auto count = static_cast<double>(results.size());
+    for (const auto &result : results)
+        figure.mean += result.*value / count;
+    for (const auto &result : results)
+        figure.deviation += (result.*value - figure.mean) * (result.*value - figure.mean) / count;
+    figure.deviation = std::sqrt(figure.deviation);
+    return figure;
+}
+
+int run(BenchCommand options)
+{
+    if (!options.image.empty()) {
+        auto pictures = readPictures({options.image});
+        if (!pictures)
+            return fail(pictures.error(), options.json);
+        options.bench.image = pictures->front();
+    }
+    const auto load = options.model.loadOptions();
+    if (!load)
+        return fail(load.error(), options.json);
+    Session session;
+    const auto model = session.load(*load);
+    if (!model)
+        return fail(model.error(), options.json);
+    options.bench.model = *model;
+    exitOnInterrupt();
+    std::vector<engine::BenchResult> results;
+    for (int round = 0; round < options.repeat; ++round) {
+        const auto result = session.runtime().bench(options.bench);
+        if (!result)
+            return fail(result.error(), options.json);
+        results.push_back(*result);
+    }
+    const Figure prompt = figureOf(results, &engine::BenchResult::promptTokensPerSecond);
+    const Figure generate = figureOf(results, &engine::BenchResult::generateTokensPerSecond);
+    const Figure first = figureOf(results, &engine::BenchResult::firstTokenMs);
+    // Weights are read once a step, whatever the batch.
+    const double bandwidth =
+        results.front().readBytesPerToken * generate.mean / options.bench.batch / 1e9;
+    const double machine = load->device == "cpu" ? measureReadBandwidth(options.model.threads) : 0;
+
+    Json json{
+        {"model", session.nameOf(*model)},
+        {"device", load->device},
+        {"prompt_tokens", options.bench.promptTokens},
+        {"generate_tokens", options.bench.generateTokens},
+        {"depth_tokens", options.bench.depthTokens},
+        {"batch", options.bench.batch},
+        {"repeat", options.repeat},
+        {"prompt_tps", prompt.mean},
+        {"prompt_tps_deviation", prompt.deviation},
+        {"generate_tps", generate.mean},
+        {"generate_tps_deviation", generate.deviation},
+        {"ttft_ms", first.mean},
+        {"load_ms", session.loadMs()},
+        {"peak_rss_bytes", peakRssBytes()},
+        {"device_bytes", session.deviceBytes()},
+        {"bandwidth_gbs", bandwidth},
+        {"bandwidth_share", machine > 0 ? Json(bandwidth / machine) : Json()},
+        {"machine_bandwidth_gbs", machine > 0 ? Json(machine) : Json()},
+    };
+    if (options.json) {
+        printJson(json);
+        return kDone;
+    }
+    const std::string depth = options.bench.depthTokens > 0
+                                  ? " at depth " + std::to_string(options.bench.depthTokens)
+                                  : "";
+    std::printf("%s on %s, batch %d, %d rounds\n", session.nameOf(*model).c_str(),
+                load->device.c_str(), options.bench.batch, options.repeat);
+    std::printf("prompt    %10.1f ± %.1f tokens/s  (%d tokens%s)\n", prompt.mean, prompt.deviation,
+                options.bench.promptTokens, depth.c_str());
+    std::printf("generate  %10.1f ± %.1f tokens/s  (%d tokens%s)\n", generate.mean,
+                generate.deviation, options.bench.generateTokens, depth.c_str());
+    std::printf("first token after %.1f ms%s; load %.0f ms; peak memory %s\n", first.mean,
+                options.bench.image ? " from the picture" : "", session.loadMs(),
+                humanBytes(peakRssBytes()).c_str());
+    if (machine > 0)
+        std::printf("weights read at %.1f GB/s, %.0f %% of the %.1f GB/s this machine reads\n",
+                    bandwidth, bandwidth / machine * 100, machine);
+    return kDone;
+}
+
+} // namespace
+
+AddedCommand addBench(CLI::App &app)
+{
+    auto options = std::make_shared<BenchCommand>();
+    CLI::App *command =
+        app.add_subcommand("bench", "Measure tokens per second; needs no tokenizer");
+    options->model.addTo(*command);
+    command->add_option("-i,--image", options->image,
+                        "Measure from this picture to the first token");
+    command->add_option("-p,--prompt", options->bench.promptTokens, "Prompt tokens")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    command->add_option("-n,--generate", options->bench.generateTokens, "Tokens to generate")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    command->add_option("-d,--depth", options->bench.depthTokens, "Tokens already in the context")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    command->add_option("-r,--repeat", options->repeat, "Rounds")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    command->add_option("--batch", options->bench.batch, "Sequences side by side")
+        ->check(CLI::Range(1, 1024))
+        ->capture_default_str();
+    command->add_flag("--json", options->json, "One JSON object on stdout");
+    return {command, [options] { return run(*options); }};
+}
+
+} // namespace cli

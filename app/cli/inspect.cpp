@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "commands.h"
+#include "exit_code.h"
+#include "model_lookup.h"
+#include "model_options.h"
+#include "output.h"
+
+#include "engine/runtime.h"
+
+#include <cstdio>
+#include <memory>
+
+namespace cli {
+
+namespace {
+
+struct InspectOptions {
+    ModelOptions model;
+    bool json = false;
+};
+
+Json tensorsJson(const engine::ModelInfo &info)
+{
+    Json list = Json::array();
+    for (const engine::TensorSummary &tensor : info.tensors)
+        list.push_back({{"name", tensor.name},
+                        {"type", tensor.type},
+                        {"shape", tensor.shape},
+                        {"bytes", tensor.bytes}});
+    return list;
+}
+
+std::string shapeText(const std::vector<std::int64_t> &shape)
+{
+    std::string text = "[";
+    for (const std::int64_t dim : shape)
+        text += (text.size() > 1 ? ", " : "") + std::to_string(dim);
+    return text + "]";
+}
+
+void printText(const engine::ModelInfo &info, int context, std::uint64_t kvBytes)
+{
+    std::printf("%s\n  path           %s\n  architecture   %s (%s)\n", info.name.c_str(),
+                info.path.c_str(), info.architecture.c_str(), info.format.c_str());
+    std::printf("  precision      %s\n  chat format    %s\n", info.precision.c_str(),
+                info.chatFormat.c_str());
+    std::printf("  parameters     %.2f M, %.2f M a token\n",
+                static_cast<double>(info.parameters) / 1e6,
+                static_cast<double>(info.activeParameters) / 1e6);
+    std::printf("  layers         %d, hidden %d, vocabulary %d\n", info.layers, info.hiddenSize,
+                info.vocabularySize);
+    if (info.routedExperts > 0)
+        std::printf("  experts        %d routed, %d a token\n", info.routedExperts,
+                    info.expertsPerToken);
+    std::printf("  reads pictures %s\n", info.readsPictures ? "yes" : "no");
+    std::printf("  memory         weights %s, context %s a token: %s for %d tokens, %s in all\n",
+                humanBytes(info.weightBytes).c_str(), humanBytes(info.kvBytesPerToken).c_str(),
+                humanBytes(kvBytes).c_str(), context,
+                humanBytes(info.weightBytes + kvBytes).c_str());
+    for (const std::string &warning : info.warnings)
+        std::printf("  note           %s\n", warning.c_str());
+    std::printf("  %zu tensors, %s\n", info.tensors.size(), humanBytes(info.fileBytes).c_str());
+    for (const engine::TensorSummary &tensor : info.tensors)
+        std::printf("    %-60s %-8s %-20s %s\n", tensor.name.c_str(), tensor.type.c_str(),
+                    shapeText(tensor.shape).c_str(), humanBytes(tensor.bytes).c_str());
+}
+
+int run(const InspectOptions &options)
+{
+    const auto load = options.model.loadOptions();
+    if (!load)
+        return fail(load.error(), options.json);
+    auto info = engine::inspectModel(load->path, true);
+    if (!info)
+        return fail(info.error(), options.json);
+    if (!load->name.empty())
+        info->name = load->name;
+    const int context = load->contextTokens > 0 ? std::min(load->contextTokens, info->contextTokens)
+                                                : info->contextTokens;
+    const std::uint64_t kvBytes =
+        info->kvBytesPerToken * static_cast<std::uint64_t>(std::max(context, 0));
+    if (!options.json) {
+        printText(*info, context, kvBytes);
+        return kDone;
+    }
+    printJson({
+        {"name", info->name},
+        {"path", info->path},
+        {"architecture", info->architecture},
+        {"format", info->format},
+        {"precision", info->precision},
+        {"chat_format", info->chatFormat},
+        {"parameters", info->parameters},
+        {"active_parameters", info->activeParameters},
+        {"file_bytes", info->fileBytes},
+        {"context_tokens", info->contextTokens},
+        {"layers", info->layers},
+        {"hidden_size", info->hiddenSize},
+        {"vocabulary_size", info->vocabularySize},
+        {"routed_experts", info->routedExperts},
+        {"experts_per_token", info->expertsPerToken},
+        {"reads_pictures", info->readsPictures},
+        {"thinks", info->thinks},
+        {"memory",
+         {{"weight_bytes", info->weightBytes},
+          {"kv_bytes_per_token", info->kvBytesPerToken},
+          {"context_tokens", context},
+          {"context_bytes", kvBytes},
+          {"total_bytes", info->weightBytes + kvBytes}}},
+        {"warnings", info->warnings},
+        {"tensors", tensorsJson(*info)},
+    });
+    return kDone;
+}
+
+} // namespace
+
+AddedCommand addInspect(CLI::App &app)
+{
+    auto options = std::make_shared<InspectOptions>();
+    CLI::App *command = app.add_subcommand(
+        "inspect",
+        "Architecture, tensors, precision, memory plan and context cost, without loading");
+    options->model.addTo(*command);
+    command->add_flag("--json", options->json, "One JSON object on stdout");
+    return {command, [options] { return run(*options); }};
+}
+
+} // namespace cli

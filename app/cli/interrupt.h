@@ -1,0 +1,17 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace cli {
+
+// Ctrl+C and the engine's wakes end in one place to wait: the main thread's.
+void catchInterrupts(); // from now on SIGINT and SIGTERM are remembered; a third one ends the
+                        // program
+bool isInterrupted();
+void ring();        // any thread or a signal handler: something may have happened
+void waitForRing(); // until the next ring
+// For calls that wait in the engine and cannot be told to stop: a signal ends the program with code
+// 130.
+void exitOnInterrupt();
+
+} // namespace cli

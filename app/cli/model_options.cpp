@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "model_options.h"
+
+#include "model_lookup.h"
+
+#include <charconv>
+#include <optional>
+
+namespace cli {
+
+namespace {
+
+std::optional<int> wholeNumber(const std::string &text)
+{
+    int value = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return failure == std::errc() && end == text.data() + text.size() && value >= 0
+               ? std::optional(value)
+               : std::nullopt;
+}
+
+engine::Error usage(std::string message)
+{
+    return {engine::ErrorCode::BadRequest, std::move(message)};
+}
+
+} // namespace
+
+void ModelOptions::addTo(CLI::App &command)
+{
+    command
+        .add_option("-m,--model", models,
+                    "Folder, .gguf file or installed name (default: the embedded picture model)")
+        ->allow_extra_args(false);
+    command.add_option("--device", device, "cpu, cuda or cuda:N")->capture_default_str();
+    command.add_option("--threads", threads, "Worker threads (0: as many as allowed)")
+        ->check(CLI::Range(0, 4096));
+    command
+        .add_option("--context", context,
+                    "Context length in tokens (0: what the model and memory allow)")
+        ->check(CLI::NonNegativeNumber);
+    command.add_option("--precision", precision, "exact computes in float32 throughout")
+        ->check(CLI::IsMember({"native", "exact"}));
+    command.add_option("--attention-window", attentionWindow, "Sliding window in tokens (0: off)")
+        ->check(CLI::NonNegativeNumber);
+    command.add_option("--system", system, "System message");
+    command.add_option("--seed", sampling.seed, "Seed of the sampler");
+    command.add_option("--temperature", sampling.temperature, "0: the likeliest token every time");
+    command.add_option("--top-k", sampling.topK, "0: off");
+    command.add_option("--top-p", sampling.topP, "1: off");
+    command.add_option("--min-p", sampling.minP, "0: off");
+    command.add_option("--repetition-penalty", sampling.repetitionPenalty, "1: off");
+    command.add_option("--max-tokens", sampling.maxTokens, "Longest answer");
+    command
+        .add_option("--stop", sampling.stops,
+                    "Text that ends the answer; may be given several times")
+        ->allow_extra_args(false);
+    command.add_option("--max-experts", maxExperts, "Experts per token, or auto");
+    command
+        .add_option("--stop-expert-ids", stopExpertIds, "Experts that may not be chosen, as 2,5")
+        ->delimiter(',');
+    command.add_option("--speculative", speculative, "none or mtp")
+        ->check(CLI::IsMember({"none", "mtp"}));
+    command.add_option("--think", think, "on, off or a budget in tokens");
+}
+
+engine::Result<engine::LoadOptions> ModelOptions::loadOptions(std::size_t index) const
+{
+    ENGINE_TRY(engine::LoadOptions options,
+               findModel(index < models.size() ? models[index] : std::string()));
+    options.device = device;
+    options.threads = threads;
+    options.contextTokens = context;
+    options.attentionWindow = attentionWindow;
+    options.precision = precision == "exact" ? engine::Precision::Exact : engine::Precision::Native;
+    return options;
+}
+
+engine::Result<engine::GenerationRequest> ModelOptions::request() const
+{
+    engine::GenerationRequest request;
+    request.sampling = sampling;
+    if (speculative != "none")
+        return engine::Error{
+            engine::ErrorCode::Unsupported,
+            "speculative decoding is not available for this model; use --speculative none"};
+    if (maxExperts == "auto") {
+        request.experts.automatic = true;
+    } else if (!maxExperts.empty()) {
+        const auto count = wholeNumber(maxExperts);
+        if (!count || *count < 1)
+            return usage("--max-experts takes a number from 1 or auto");
+        request.experts.maxExperts = *count;
+    }
+    request.experts.stopExpertIds = stopExpertIds;
+    if (think == "on") {
+        request.think.mode = engine::ThinkMode::On;
+    } else if (think == "off") {
+        request.think.mode = engine::ThinkMode::Off;
+    } else if (!think.empty()) {
+        const auto budget = wholeNumber(think);
+        if (!budget)
+            return usage("--think takes on, off or a number of tokens");
+        request.think = {.mode = engine::ThinkMode::Budget, .budgetTokens = *budget};
+    }
+    return request;
+}
+
+engine::Result<engine::GenerationRequest>
+ModelOptions::request(const std::string &question,
+                      std::vector<std::shared_ptr<const engine::Image>> images) const
+{
+    ENGINE_TRY(engine::GenerationRequest request, this->request());
+    if (!system.empty())
+        request.turns.push_back(
+            {.role = engine::Role::System, .text = system, .thinking = {}, .images = {}});
+    request.turns.push_back({.role = engine::Role::User,
+                             .text = question,
+                             .thinking = {},
+                             .images = std::move(images)});
+    return request;
+}
+
+} // namespace cli

@@ -1,0 +1,344 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+// The command line as scripts use it: exit codes, JSON keys and files, with the embedded model.
+#include <QtTest>
+
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QProcess>
+#include <QTemporaryDir>
+
+#include <csignal>
+#include <sys/resource.h>
+
+namespace {
+
+struct Outcome {
+    int code = -1;
+    QByteArray out, err;
+    QJsonObject json() const { return QJsonDocument::fromJson(out).object(); }
+};
+
+void prepare(QProcess &process, const QStringList &arguments)
+{
+    process.setProgram(QStringLiteral(DIPTYCH_CLI));
+    process.setArguments(arguments);
+}
+
+Outcome finish(QProcess &process)
+{
+    process.closeWriteChannel();
+    Outcome outcome;
+    if (!process.waitForFinished(25000)) {
+        process.kill();
+        process.waitForFinished();
+        return outcome;
+    }
+    outcome.code = process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -2;
+    outcome.out = process.readAllStandardOutput();
+    outcome.err = process.readAllStandardError();
+    return outcome;
+}
+
+Outcome run(const QStringList &arguments, const QByteArray &input = {})
+{
+    QProcess process;
+    prepare(process, arguments);
+    process.start();
+    process.waitForStarted();
+    process.write(input);
+    return finish(process);
+}
+
+QString picture()
+{
+    return QStringLiteral(DIPTYCH_SOURCE_DIR "/tests/golden/mini-vl/small.png");
+}
+
+} // namespace
+
+class TestCli : public QObject {
+    Q_OBJECT
+
+private slots:
+    void initTestCase();
+    void wrongUseEndsWithTwo_data();
+    void wrongUseEndsWithTwo();
+    void errorsHaveTheirCodes_data();
+    void errorsHaveTheirCodes();
+    void askAnswersAndMeasures();
+    void sameSeedSameAnswer();
+    void compareShowsBoth();
+    void tokenizeGoesThereAndBack();
+    void scoreWritesOneRowAToken();
+    void inspectAndModelsDescribe();
+    void benchHasItsKeys();
+    void evalCountsAndBounds();
+    void interruptEndsWithItsCode();
+    void littleMemoryIsAnAnswerNotACrash_data();
+    void littleMemoryIsAnAnswerNotACrash();
+
+private:
+    QString write(const QString &name, const QByteArray &bytes);
+    QTemporaryDir m_folder;
+};
+
+QString TestCli::write(const QString &name, const QByteArray &bytes)
+{
+    QFile file(m_folder.filePath(name));
+    if (!file.open(QIODevice::WriteOnly) || file.write(bytes) != bytes.size())
+        qFatal("the test folder cannot be written");
+    return file.fileName();
+}
+
+void TestCli::initTestCase()
+{
+    QVERIFY(m_folder.isValid());
+    qputenv("XDG_DATA_HOME", m_folder.path().toUtf8()); // nothing of this machine's own
+}
+
+void TestCli::wrongUseEndsWithTwo_data()
+{
+    QTest::addColumn<QStringList>("arguments");
+    QTest::newRow("nothing") << QStringList{};
+    QTest::newRow("unknown command") << QStringList{"sing"};
+    QTest::newRow("unknown option") << QStringList{"ask", "--louder", "Hello"};
+    QTest::newRow("no question") << QStringList{"ask"};
+    QTest::newRow("number that is none") << QStringList{"ask", "--top-k", "many", "Hello"};
+    QTest::newRow("unknown precision") << QStringList{"ask", "--precision", "half", "Hello"};
+    QTest::newRow("empty question") << QStringList{"ask", " "};
+    QTest::newRow("temperature below zero") << QStringList{"ask", "--temperature", "-1", "Hello"};
+    QTest::newRow("unknown device") << QStringList{"ask", "--device", "toaster", "Hello"};
+    QTest::newRow("bad thinking") << QStringList{"ask", "--think", "hard", "Hello"};
+    QTest::newRow("bad experts") << QStringList{"ask", "--max-experts", "0", "Hello"};
+    QTest::newRow("one model to compare") << QStringList{"compare", "-m", "mini-vl", "Hello"};
+    QTest::newRow("no token file")
+        << QStringList{"score", "--tokens", "/nowhere", "--out", "/dev/null"};
+    QTest::newRow("no suite") << QStringList{"eval", "--suite", "/nowhere"};
+}
+
+void TestCli::wrongUseEndsWithTwo()
+{
+    QFETCH(QStringList, arguments);
+    const Outcome outcome = run(arguments);
+    QCOMPARE(outcome.code, 2);
+    QVERIFY(!outcome.err.isEmpty());
+    QVERIFY(outcome.out.isEmpty());
+}
+
+void TestCli::errorsHaveTheirCodes_data()
+{
+    QTest::addColumn<QStringList>("arguments");
+    QTest::addColumn<int>("code");
+    const QString broken = write("broken.gguf", "GGUF and nothing more"),
+                  page = write("page.png", "<html>no picture</html>");
+    const QString ids = write("ids.txt", "1 2 3");
+    QTest::newRow("unknown model") << QStringList{"ask", "-m", "no-such-model", "Hello"} << 3;
+    QTest::newRow("broken model") << QStringList{"ask", "-m", broken, "Hello"} << 3;
+    QTest::newRow("broken model inspected") << QStringList{"inspect", "-m", broken} << 3;
+    QTest::newRow("folder that is no model")
+        << QStringList{"ask", "-m", m_folder.path(), "Hello"} << 3;
+    QTest::newRow("speculative decoding")
+        << QStringList{"ask", "--speculative", "mtp", "Hello"} << 3;
+    QTest::newRow("no picture") << QStringList{"ask", "-i", page, "Hello"} << 4;
+    QTest::newRow("missing picture") << QStringList{"ask", "-i", "/nowhere.png", "Hello"} << 4;
+    QTest::newRow("no such card") << QStringList{"ask", "--device", "cuda:99", "Hello"} << 6;
+    QTest::newRow("context too short")
+        << QStringList{"ask", "--context", "64", "-i", picture(), "What is this?"} << 8;
+    QTest::newRow("context fills up")
+        << QStringList{"ask", "--context",    "32",  "--temperature", "5",    "--top-k",
+                       "0",   "--max-tokens", "900", "--stop",        "\x01", "Hello"}
+        << -8;
+    QTest::newRow("no place for the logits")
+        << QStringList{"score", "--tokens", ids, "--out", "/nowhere/logits"} << 9;
+}
+
+void TestCli::errorsHaveTheirCodes()
+{
+    QFETCH(QStringList, arguments);
+    QFETCH(int, code);
+    const Outcome outcome = run(arguments);
+    if (code < 0) { // a hot answer may also end by itself
+        QVERIFY(outcome.code == -code || outcome.code == 0);
+        return;
+    }
+    QCOMPARE(outcome.code, code);
+    QVERIFY(outcome.err.startsWith("diptych-cli: ") || outcome.err.contains("\ndiptych-cli: "));
+}
+
+void TestCli::askAnswersAndMeasures()
+{
+    const QStringList question{"ask",          "-i", picture(),
+                               "--max-tokens", "12", "How many shapes are there?"};
+    const Outcome plain = run(question);
+    QCOMPARE(plain.code, 0);
+    QVERIFY(plain.err.contains("first token after"));
+    const Outcome outcome = run(QStringList(question) << "--json");
+    QCOMPARE(outcome.code, 0);
+    const QJsonObject json = outcome.json();
+    for (const char *key :
+         {"prompt_tps", "generate_tps", "ttft_ms", "load_ms", "peak_rss_bytes", "device_bytes"})
+        QVERIFY2(json[QLatin1String(key)].toDouble() > 0, key);
+    QVERIFY(json["image_tokens"].toInt() > 0);
+    QCOMPARE(json["prompt_tokens"].toInt(), json["prompt_ids"].toArray().size());
+    QVERIFY(json["generated_ids"].toArray().size() <= 12);
+    QCOMPARE(json["answer"].toString() + (json["answer"].toString().isEmpty() ? "" : "\n"),
+             QString::fromUtf8(plain.out));
+    QCOMPARE(json["model"].toString(), QStringLiteral("mini-vl"));
+}
+
+void TestCli::sameSeedSameAnswer()
+{
+    const auto ids = [](const char *seed) {
+        return run({"ask", "--json", "--temperature", "1.5", "--max-tokens", "24", "--seed", seed,
+                    "Hello"})
+            .json()["generated_ids"]
+            .toArray();
+    };
+    const QJsonArray first = ids("7");
+    QVERIFY(!first.isEmpty());
+    QCOMPARE(ids("7"), first);
+}
+
+void TestCli::compareShowsBoth()
+{
+    const Outcome outcome = run({"compare", "-m", "mini-vl", "-m", "mini-vl-q4", "-i", picture(),
+                                 "--max-tokens", "8", "--json", "What shape is it?"});
+    QCOMPARE(outcome.code, 0);
+    const QJsonArray answers = outcome.json()["answers"].toArray();
+    QCOMPARE(answers.size(), 2);
+    QCOMPARE(answers[0].toObject()["model"].toString(), QStringLiteral("mini-vl"));
+    QCOMPARE(answers[1].toObject()["model"].toString(), QStringLiteral("mini-vl-q4"));
+    QCOMPARE(outcome.json()["same"].toBool(),
+             answers[0].toObject()["answer"] == answers[1].toObject()["answer"]);
+}
+
+void TestCli::tokenizeGoesThereAndBack()
+{
+    const QByteArray text("Two red circles, 两个红色圆形 <image>");
+    const Outcome ids = run({"tokenize"}, text);
+    QCOMPARE(ids.code, 0);
+    QVERIFY(ids.out.split(' ').size() > 4);
+    const Outcome back = run({"tokenize", "--decode"}, ids.out);
+    QCOMPARE(back.code, 0);
+    QCOMPARE(back.out, text);
+    const Outcome chat = run({"tokenize", "--chat"}, "Hello");
+    QCOMPARE(chat.code, 0);
+    QVERIFY(chat.out.size() > run({"tokenize"}, "Hello").out.size());
+    QCOMPARE(run({"tokenize", "--decode"}, "1 x").code, 2);
+}
+
+void TestCli::scoreWritesOneRowAToken()
+{
+    const QString out = m_folder.filePath("logits.f32");
+    const Outcome outcome = run(
+        {"score", "--tokens", write("score.txt", "5 6\n7"), "--out", out, "--precision", "exact"});
+    QCOMPARE(outcome.code, 0);
+    const int vocabulary = run({"inspect", "--json"}).json()["vocabulary_size"].toInt();
+    QVERIFY(vocabulary > 0);
+    QCOMPARE(QFileInfo(out).size(), qint64(3) * vocabulary * 4);
+}
+
+void TestCli::inspectAndModelsDescribe()
+{
+    const QJsonObject info = run({"inspect", "--json"}).json();
+    QCOMPARE(info["architecture"].toString(), QStringLiteral("deepseek_vl_v2"));
+    QVERIFY(info["reads_pictures"].toBool());
+    QVERIFY(info["tensors"].toArray().size() > 10);
+    QVERIFY(info["memory"].toObject()["kv_bytes_per_token"].toInt() > 0);
+    QVERIFY(run({"inspect"}).out.contains("deepseek_vl_v2"));
+    QStringList names;
+    for (const QJsonValue &model : run({"models", "--json"}).json()["models"].toArray())
+        names << model.toObject()["name"].toString();
+    QVERIFY(names.contains("mini-vl") && names.contains("mini-vl-q4"));
+}
+
+void TestCli::benchHasItsKeys()
+{
+    const Outcome outcome =
+        run({"bench", "-p", "32", "-n", "4", "-d", "16", "-r", "2", "--batch", "2", "--json"});
+    QCOMPARE(outcome.code, 0);
+    for (const char *key : {"prompt_tps", "generate_tps", "ttft_ms", "load_ms", "peak_rss_bytes",
+                            "device_bytes", "bandwidth_gbs", "bandwidth_share"})
+        QVERIFY2(outcome.json()[QLatin1String(key)].toDouble() > 0, key);
+    QVERIFY(run({"bench", "-i", picture(), "-p", "0", "-n", "2", "-r", "1", "--json"})
+                .json()["ttft_ms"]
+                .toDouble() > 0);
+    QCOMPARE(run({"bench", "-p", "100000000"}).code, 8);
+}
+
+void TestCli::evalCountsAndBounds()
+{
+    QFile::copy(picture(), m_folder.filePath("a.png"));
+    const QString suite = write(
+        "suite.jsonl",
+        "{\"image\":\"a.png\",\"question\":\"What shape is "
+        "it?\",\"answer\":\"circle\",\"kind\":\"shape\"}\n\n"
+        "{\"image\":\"a.png\",\"question\":\"How "
+        "many?\",\"accept\":[\"1\",\"one\"],\"kind\":\"count\"}\n"
+        "{\"image\":\"a.png\",\"question\":\"How "
+        "many?\",\"accept\":[\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\"],\"kind\":\"count\"}\n");
+    const Outcome outcome = run({"eval", "--suite", suite, "--json", "--max-tokens", "8"});
+    QCOMPARE(outcome.code, 0);
+    const QJsonObject json = outcome.json(), kinds = json["kinds"].toObject();
+    QCOMPARE(json["total"].toInt(), 3);
+    QCOMPARE(kinds["count"].toObject()["total"].toInt(), 2);
+    QVERIFY(json["low"].toDouble() <= json["accuracy"].toDouble() &&
+            json["accuracy"].toDouble() <= json["high"].toDouble());
+    QCOMPARE(run({"eval", "--suite", write("bad.jsonl", "{\"question\":\"x\"}\n")}).code, 2);
+    QCOMPARE(run({"eval", "--suite", write("torn.jsonl", "{\"question\":")}).code, 2);
+    QCOMPARE(
+        run({"eval", "--suite",
+             write("lost.jsonl", "{\"image\":\"lost.png\",\"question\":\"x\",\"answer\":\"y\"}")})
+            .code,
+        4);
+}
+
+void TestCli::interruptEndsWithItsCode()
+{
+    QByteArray lines;
+    for (int i = 0; i < 3000; ++i)
+        lines += "{\"question\":\"How many?\",\"answer\":\"1\"}\n";
+    const QString suite = write("long.jsonl", lines);
+    const QList<QStringList> commands{{"eval", "--suite", suite}, {"bench", "-r", "1000"}};
+    for (const QStringList &command : commands) {
+        QProcess process;
+        prepare(process, command);
+        process.start();
+        QVERIFY(process.waitForStarted());
+        QTest::qWait(1500);
+        ::kill(static_cast<pid_t>(process.processId()), SIGINT);
+        QCOMPARE(finish(process).code, 130);
+    }
+}
+
+void TestCli::littleMemoryIsAnAnswerNotACrash_data()
+{
+    QTest::addColumn<int>("mebibytes");
+    for (const int size : {150, 250, 400, 700, 1500})
+        QTest::addRow("%d MiB", size) << size;
+}
+
+void TestCli::littleMemoryIsAnAnswerNotACrash()
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    QSKIP("sanitizers need their address space");
+#endif
+    QFETCH(int, mebibytes);
+    QProcess process;
+    prepare(process, {"ask", "--threads", "2", "--max-tokens", "4", "Hello"});
+    process.setChildProcessModifier([mebibytes] {
+        const rlim_t bytes = static_cast<rlim_t>(mebibytes) << 20U;
+        const rlimit limit{bytes, bytes};
+        setrlimit(RLIMIT_AS, &limit);
+    });
+    process.start();
+    QVERIFY(process.waitForStarted());
+    const Outcome outcome = finish(process);
+    QVERIFY2(outcome.code == 0 || outcome.code == 5,
+             (QByteArray::number(outcome.code) + ": " + outcome.err).constData());
+}
+
+QTEST_GUILESS_MAIN(TestCli)
+#include "tst_cli.moc"
