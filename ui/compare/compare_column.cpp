@@ -1,0 +1,481 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "compare/compare_column.h"
+
+#include "compare/answer_store.h"
+#include "compare/compare_parts.h"
+#include "services/engine_service.h"
+#include "services/model_library.h"
+#include "storage/conversation_store.h"
+#include "theme/icons.h"
+#include "theme/style.h"
+#include "widgets/role_label.h"
+
+#include <QComboBox>
+#include <QHBoxLayout>
+#include <QPainter>
+#include <QPushButton>
+#include <QSignalBlocker>
+#include <QVBoxLayout>
+
+#include <utility>
+
+namespace ui {
+
+namespace {
+
+constexpr int kMinWidth = 320;
+
+AnswerPhase phaseOf(engine::Phase phase)
+{
+    switch (phase) {
+    case engine::Phase::Queued: return AnswerPhase::Queued;
+    case engine::Phase::Looking: return AnswerPhase::Looking;
+    case engine::Phase::Reading: return AnswerPhase::Reading;
+    case engine::Phase::Thinking: return AnswerPhase::Thinking;
+    case engine::Phase::Answering: return AnswerPhase::Answering;
+    }
+    return AnswerPhase::None;
+}
+
+AnswerPhase phaseOf(AnswerState state)
+{
+    switch (state) {
+    case AnswerState::Cancelled: return AnswerPhase::Stopped;
+    case AnswerState::Failed: return AnswerPhase::Failed;
+    case AnswerState::Interrupted:
+    case AnswerState::Streaming: return AnswerPhase::Interrupted;
+    case AnswerState::Complete: break;
+    }
+    return AnswerPhase::Done;
+}
+
+AnswerFigures figuresOf(const StoredRun &run)
+{
+    AnswerFigures figures;
+    figures.promptTokens = run.promptTokens;
+    figures.imageTokens = run.imageTokens;
+    figures.thinkingTokens = run.thinkingTokens;
+    figures.answerTokens = run.answerTokens;
+    figures.firstTokenMs = run.firstTokenMs;
+    figures.readTokensPerSecond = run.promptTokensPerSecond;
+    figures.writeTokensPerSecond = run.generateTokensPerSecond;
+    figures.seed = run.seed;
+    figures.hasSeed = true;
+    return figures;
+}
+
+} // namespace
+
+CompareColumn::CompareColumn(
+    EngineService &engine, ModelLibrary &library, ConversationStore &store, int index, QWidget *parent)
+    : QWidget(parent), m_engine(engine), m_library(library), m_store(store), m_index(index),
+      m_header(new Strip(Strip::Below)), m_dot(new ColumnMark(index)), m_model(new QComboBox),
+      m_info(new RoleLabel(theme::Role::Muted)), m_settings(new ColumnSettingsButton), m_mark(new ColumnMark(index)),
+      m_remove(new QPushButton), m_view(new TranscriptView), m_metrics(new MetricsStrip)
+{
+    setMinimumWidth(kMinWidth);
+    auto *column = new QVBoxLayout(this);
+    column->setContentsMargins(index > 0 ? 1 : 0, 0, 0, 0); // the line between columns
+    column->setSpacing(0);
+    m_header->setFixedHeight(44);
+    auto *row = new QHBoxLayout(m_header);
+    row->setContentsMargins(20, 0, 16, 1);
+    row->setSpacing(8);
+    m_model->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+    m_model->setMaximumWidth(260);
+    m_remove->setIcon(theme::icon(QStringLiteral("close")));
+    theme::setKind(m_remove, theme::Kind::Quiet);
+    m_remove->hide();
+    row->addWidget(m_dot);
+    row->addWidget(m_model);
+    row->addWidget(m_info);
+    row->addWidget(m_settings);
+    row->addStretch(1);
+    row->addWidget(m_mark);
+    row->addWidget(m_remove);
+    m_mark->hide();
+    m_view->setFrameShape(QFrame::NoFrame);
+    m_view->setModel(&m_messages);
+    m_view->setActions(TranscriptView::CopyAction);
+    m_view->setAuthorsShown(false);
+    m_view->setQuestionsShown(false);
+    column->addWidget(m_header);
+    column->addWidget(m_view, 1);
+    column->addWidget(m_metrics);
+
+    connect(&m_library, &ModelLibrary::entriesChanged, this, &CompareColumn::fillModels);
+    connect(m_model, &QComboBox::currentIndexChanged, this, [this] {
+        updateInfo();
+        emit modelChanged();
+    });
+    connect(m_settings, &ColumnSettingsButton::settingsChanged, this, &CompareColumn::settingsChanged);
+    connect(m_remove, &QPushButton::clicked, this, &CompareColumn::removeRequested);
+    fillModels();
+    retranslate();
+}
+
+CompareColumn::~CompareColumn()
+{
+    m_view->setModel(nullptr); // it is destroyed after the messages
+}
+
+void CompareColumn::setIndex(int index)
+{
+    m_index = index;
+    m_dot->setColumn(index);
+    m_mark->setColumn(index);
+    layout()->setContentsMargins(index > 0 ? 1 : 0, 0, 0, 0);
+    retranslate();
+}
+
+void CompareColumn::setRemovable(bool removable)
+{
+    m_remove->setVisible(removable);
+}
+
+void CompareColumn::fillModels()
+{
+    const QString kept = modelKey();
+    const QSignalBlocker blocker(m_model);
+    m_model->clear();
+    for (const ModelEntry &entry : m_library.entries())
+        if (entry.isUsable())
+            m_model->addItem(entry.name, entry.key);
+    setModelKey(kept.isEmpty() ? m_library.defaultKey() : kept);
+}
+
+QString CompareColumn::modelKey() const
+{
+    return m_model->currentData().toString();
+}
+
+QString CompareColumn::modelName() const
+{
+    return m_model->currentText();
+}
+
+void CompareColumn::setModelKey(const QString &key)
+{
+    int at = m_model->findData(key);
+    if (at < 0 && !key.isEmpty()) { // gone from the list; its name still says what answered
+        m_model->addItem(m_library.nameOf(key), key);
+        at = m_model->count() - 1;
+    }
+    m_model->setCurrentIndex(at);
+    updateInfo();
+}
+
+void CompareColumn::updateInfo()
+{
+    const ModelEntry *entry = m_library.find(modelKey());
+    QString info = entry != nullptr ? entry->precisionName() : QString();
+    if (entry != nullptr && entry->info.thinks)
+        info += QStringLiteral(" · ") + tr("thinks");
+    m_info->setText(info);
+    m_model->setToolTip(entry != nullptr ? entry->path : tr("This model is no longer in the list of models."));
+}
+
+const ColumnSettings &CompareColumn::settings() const
+{
+    return m_settings->settings();
+}
+
+void CompareColumn::setSettings(const ColumnSettings &settings)
+{
+    m_settings->setSettings(settings);
+}
+
+void CompareColumn::clear()
+{
+    delete m_stream;
+    m_waiting = false;
+    m_conversation = 0;
+    m_leaf = 0;
+    m_answer = 0;
+    m_turnCount = 0;
+    m_pictureTokens = 0;
+    m_turns.clear();
+    m_turnPictures.clear();
+    m_messages.clear();
+    m_view->setBusy(false);
+    m_view->setQuestionsShown(false);
+    m_metrics->clear();
+    showMark({});
+}
+
+void CompareColumn::restore(const StoredConversation &conversation)
+{
+    clear();
+    m_conversation = conversation.id;
+    setModelKey(conversation.modelKey);
+    setSettings(ColumnSettings::fromJson(conversation.settings));
+    const QVector<StoredMessage> path = conversation.path();
+    for (const StoredMessage &stored : path) {
+        Message message;
+        message.id = stored.id;
+        message.column = m_index;
+        engine::Turn turn;
+        turn.text = stored.text().toStdString();
+        QStringList pictures;
+        for (const StoredPart &part : stored.parts) {
+            if (part.kind != PartKind::Image)
+                continue;
+            pictures += part.sha256;
+            message.pictures += TranscriptPicture{part.name, part.sha256, QSize(part.width, part.height), {}};
+        }
+        turn.images.resize(std::size_t(pictures.size()));
+        if (stored.role == StoredRole::Assistant) {
+            turn.role = engine::Role::Assistant;
+            turn.thinking = stored.text(PartKind::Thinking).toStdString();
+            message.author = Author::Assistant;
+            message.phase = phaseOf(stored.state);
+            if (stored.run) {
+                message.modelName = stored.run->modelName;
+                message.figures = figuresOf(*stored.run);
+                message.error = stored.run->error;
+                showFigures(*stored.run);
+            }
+            m_answer = stored.id;
+            showMark(stored.state == AnswerState::Complete ? tr("Done") : tr("Stopped"));
+        } else {
+            ++m_turnCount;
+        }
+        m_messages.append(message, stored.text(), stored.text(PartKind::Thinking));
+        m_leaf = stored.id;
+        const bool emptyAnswer = stored.role == StoredRole::Assistant && turn.text.empty();
+        if (emptyAnswer && !m_turns.empty()) { // a question without an answer is no part of the history
+            m_turns.pop_back();
+            m_turnPictures.pop_back();
+        } else if (!emptyAnswer) {
+            m_turns.push_back(std::move(turn));
+            m_turnPictures.push_back(pictures);
+        }
+    }
+    m_view->setQuestionsShown(m_turnCount > 1);
+    m_view->scrollToEnd();
+}
+
+void CompareColumn::setPicture(const QString &sha256, const LoadedPicture &picture)
+{
+    for (std::size_t turn = 0; turn < m_turns.size(); ++turn)
+        for (int i = 0; i < m_turnPictures[turn].size(); ++i)
+            if (m_turnPictures[turn][i] == sha256)
+                m_turns[turn].images[std::size_t(i)] = picture.image;
+    for (int i = 0; i < m_messages.count(); ++i) {
+        bool has = false;
+        for (const TranscriptPicture &own : m_messages.at(i).pictures)
+            has = has || own.sha256 == sha256;
+        if (!has)
+            continue;
+        m_messages.update(m_messages.at(i).id, [&](Message &message) {
+            for (TranscriptPicture &own : message.pictures)
+                if (own.sha256 == sha256)
+                    own.thumbnail = picture.thumbnail;
+        });
+    }
+}
+
+void CompareColumn::addQuestion(const Question &question)
+{
+    QVector<StoredPart> parts;
+    Message message;
+    message.column = m_index;
+    engine::Turn turn;
+    turn.role = engine::Role::User;
+    turn.text = question.text.toStdString();
+    QStringList names;
+    for (const LoadedPicture &picture : question.pictures) {
+        const QSize size(picture.image->width, picture.image->height);
+        parts += StoredPart{.kind = PartKind::Image, .text = {}, .sha256 = picture.sha256, .name = picture.name,
+            .width = size.width(), .height = size.height()};
+        message.pictures += TranscriptPicture{picture.name, picture.sha256, size, picture.thumbnail};
+        turn.images.push_back(picture.image);
+        names += picture.sha256;
+    }
+    parts += StoredPart{.kind = PartKind::Text, .text = question.text, .sha256 = {}, .name = {}};
+    m_leaf = m_store.addMessage(m_conversation, m_leaf, StoredRole::User, parts);
+    message.id = m_leaf;
+    m_messages.append(message, question.text);
+    m_turns.push_back(std::move(turn));
+    m_turnPictures.push_back(names);
+    m_view->setQuestionsShown(++m_turnCount > 1);
+}
+
+void CompareColumn::wait(const QString &why)
+{
+    m_waiting = true;
+    m_metrics->clear();
+    showMark(why);
+}
+
+void CompareColumn::answer(quint64 seed)
+{
+    m_waiting = false;
+    m_metrics->clear();
+    m_text.clear();
+    m_thinking.clear();
+    m_written = 0;
+    m_sinceFirst.invalidate();
+    m_view->setOverlays(m_answer, {});
+
+    engine::GenerationRequest request;
+    request.turns = m_turns;
+    request.sampling = settings().sampling(seed);
+    const ModelEntry *entry = m_library.find(modelKey());
+    m_run = StoredRun();
+    m_run.modelKey = modelKey();
+    m_run.modelName = modelName();
+    m_run.quantisation = entry != nullptr ? entry->precisionName() : QString();
+    m_run.seed = seed;
+    m_run.sampler = samplerJson(request.sampling);
+    m_answer = m_store.beginAnswer(m_conversation, m_leaf, m_run);
+    m_leaf = m_answer;
+
+    Message message;
+    message.id = m_answer;
+    message.author = Author::Assistant;
+    message.modelName = m_run.modelName;
+    message.column = m_index;
+    message.phase = AnswerPhase::Queued;
+    m_messages.append(message);
+    m_view->setBusy(true);
+    m_view->scrollToEnd();
+    showMark(tr("Waiting"));
+
+    m_stream = m_engine.ask(m_library.loadOptions(modelKey()), std::move(request), this);
+    connect(m_stream, &AnswerStream::modelLoading, this, [this](double share) {
+        showMark(tr("Loading, %1 %").arg(int(share * 100)));
+        m_messages.update(m_answer, [share](Message &loading) {
+            loading.phase = AnswerPhase::Loading;
+            loading.phaseDone = int(share * 100);
+            loading.phaseTotal = 100;
+        });
+    });
+    connect(m_stream, &AnswerStream::phaseChanged, this, &CompareColumn::onPhase);
+    connect(m_stream, &AnswerStream::textAdded, this, &CompareColumn::onText);
+    connect(m_stream, &AnswerStream::finished, this, &CompareColumn::onFinished);
+}
+
+void CompareColumn::stop()
+{
+    if (std::exchange(m_waiting, false)) {
+        showMark(tr("Stopped"));
+        emit answered();
+        return;
+    }
+    if (m_stream != nullptr)
+        m_stream->cancel();
+}
+
+void CompareColumn::onPhase(engine::Phase phase, int done, int total)
+{
+    m_messages.update(m_answer, [=](Message &message) {
+        message.phase = phaseOf(phase);
+        message.phaseDone = done;
+        message.phaseTotal = total;
+    });
+    switch (phase) {
+    case engine::Phase::Queued: showMark(tr("Waiting")); break;
+    case engine::Phase::Looking: showMark(tr("Looking")); break;
+    case engine::Phase::Reading: showMark(tr("Reading")); break;
+    case engine::Phase::Thinking: showMark(tr("Thinking")); break;
+    case engine::Phase::Answering: showMark(tr("Answering")); break;
+    }
+    if (phase != engine::Phase::Thinking && phase != engine::Phase::Answering)
+        return;
+    m_written = qMax(m_written, done);
+    m_metrics->setTokens(0, m_written);
+    if (m_sinceFirst.isValid() && m_sinceFirst.elapsed() > 200 && m_written > 1)
+        m_metrics->setSpeed((m_written - 1) * 1000.0 / double(m_sinceFirst.elapsed()));
+}
+
+void CompareColumn::onText(const QString &text, bool thinking)
+{
+    if (!m_sinceFirst.isValid())
+        m_sinceFirst.start();
+    (thinking ? m_thinking : m_text) += text;
+    m_messages.appendText(m_answer, text, thinking);
+    m_store.appendAnswer(m_answer, text, thinking);
+}
+
+void CompareColumn::onFinished(const engine::Finished &finished)
+{
+    takeUsage(m_run, finished);
+    const AnswerState state = answerState(finished);
+    m_messages.finishText(m_answer);
+    m_messages.update(m_answer, [&](Message &message) {
+        message.phase = phaseOf(state);
+        message.figures = figuresOf(m_run);
+        if (state == AnswerState::Failed)
+            message.error = m_run.error;
+        if (finished.reason == engine::FinishReason::Length)
+            message.note = tr("stopped at %1 tokens").arg(settings().maxTokens);
+    });
+    m_store.finishAnswer(m_answer, state, m_run);
+    if (m_text.isEmpty()) { // a question without an answer is no part of the history
+        m_turns.pop_back();
+        m_turnPictures.pop_back();
+    } else {
+        engine::Turn turn;
+        turn.role = engine::Role::Assistant;
+        turn.text = m_text.toStdString();
+        turn.thinking = m_thinking.toStdString();
+        m_turns.push_back(std::move(turn));
+        m_turnPictures.push_back({});
+    }
+    showFigures(m_run);
+    showMark(state == AnswerState::Complete ? tr("Done") : state == AnswerState::Cancelled ? tr("Stopped") : tr("Failed"));
+    m_view->setBusy(false);
+    m_stream->deleteLater();
+    m_stream = nullptr;
+    emit answered();
+}
+
+void CompareColumn::showFigures(const StoredRun &run)
+{
+    m_pictureTokens = run.imageTokens;
+    m_metrics->setFirstWord(run.firstTokenMs);
+    m_metrics->setSpeed(run.generateTokensPerSecond);
+    m_metrics->setTokens(run.thinkingTokens, run.answerTokens);
+    m_metrics->setPrompt(run.promptTokens, run.imageTokens);
+}
+
+void CompareColumn::showMark(const QString &text)
+{
+    m_mark->setText(text);
+    m_mark->setVisible(!text.isEmpty());
+}
+
+QString CompareColumn::latestAnswer() const
+{
+    const int at = m_messages.indexOf(m_answer);
+    return at < 0 ? QString() : m_messages.plainText(at);
+}
+
+void CompareColumn::retranslate()
+{
+    m_model->setAccessibleName(tr("Model of column %1").arg(m_index + 1));
+    m_view->setAccessibleName(tr("Answers of column %1").arg(m_index + 1));
+    m_remove->setToolTip(tr("Take this column away"));
+    m_remove->setAccessibleName(tr("Take this column away"));
+    m_metrics->retranslate();
+    updateInfo();
+}
+
+void CompareColumn::changeEvent(QEvent *event)
+{
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::LanguageChange)
+        retranslate();
+}
+
+void CompareColumn::paintEvent(QPaintEvent *)
+{
+    if (m_index == 0)
+        return;
+    QPainter painter(this);
+    theme::drawHairline(&painter, {0, 0}, {0, qreal(height())}, theme::tokensFor(this)[theme::Role::Border]);
+}
+
+} // namespace ui

@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "compare/column_settings.h"
+#include "engine/events.h"
+#include "engine/request.h"
+#include "services/answer_stream.h"
+#include "services/image_loader.h"
+#include "storage/records.h"
+#include "transcript/transcript_view.h"
+
+#include <QElapsedTimer>
+#include <QPointer>
+#include <QWidget>
+
+#include <vector>
+
+class QComboBox;
+class QPushButton;
+
+namespace ui {
+
+class ColumnMark;
+class ConversationStore;
+class EngineService;
+class MetricsStrip;
+class ModelLibrary;
+class RoleLabel;
+
+struct Question {
+    QString text;
+    QVector<LoadedPicture> pictures;
+};
+
+// One column of a comparison: a model with its own settings and its own history. Nothing of another column's
+// answers ever reaches it.
+class CompareColumn final : public QWidget
+{
+    Q_OBJECT
+
+public:
+    CompareColumn(EngineService &engine, ModelLibrary &library, ConversationStore &store, int index,
+        QWidget *parent = nullptr);
+    ~CompareColumn() override;
+
+    void setIndex(int index);
+    void setRemovable(bool removable);
+    [[nodiscard]] QString modelKey() const;
+    void setModelKey(const QString &key);
+    [[nodiscard]] QString modelName() const;
+    [[nodiscard]] const ColumnSettings &settings() const;
+    void setSettings(const ColumnSettings &settings);
+
+    void clear();
+    void setConversation(RowId conversation) { m_conversation = conversation; }
+    [[nodiscard]] RowId conversation() const { return m_conversation; }
+    void restore(const StoredConversation &conversation); // reopened
+    void setPicture(const QString &sha256, const LoadedPicture &picture); // of a reopened question
+
+    void addQuestion(const Question &question); // shown, stored, and part of the history from now on
+    void answer(quint64 seed);                  // the model's turn; ends in answered()
+    void wait(const QString &why);              // its turn comes later
+    void stop();
+    [[nodiscard]] bool isBusy() const { return m_stream != nullptr || m_waiting; }
+    [[nodiscard]] int turns() const { return m_turnCount; }
+
+    [[nodiscard]] QString latestAnswer() const; // what the overlays' offsets count in; empty when there is none
+    [[nodiscard]] qint64 latestMessage() const { return m_answer; }
+    [[nodiscard]] int pictureTokens() const { return m_pictureTokens; }
+    [[nodiscard]] TranscriptView &view() { return *m_view; }
+    [[nodiscard]] MetricsStrip &metrics() { return *m_metrics; }
+
+signals:
+    void modelChanged();
+    void settingsChanged();
+    void answered();
+    void removeRequested();
+
+protected:
+    void changeEvent(QEvent *event) override;
+    void paintEvent(QPaintEvent *event) override;
+
+private:
+    void fillModels();
+    void retranslate();
+    void updateInfo();
+    void onPhase(engine::Phase phase, int done, int total);
+    void onText(const QString &text, bool thinking);
+    void onFinished(const engine::Finished &finished);
+    void showMark(const QString &text);
+    void showFigures(const StoredRun &run);
+
+    EngineService &m_engine;
+    ModelLibrary &m_library;
+    ConversationStore &m_store;
+    int m_index;
+    RowId m_conversation = 0;
+    RowId m_leaf = 0;
+    qint64 m_answer = 0; // the latest
+    int m_turnCount = 0;
+    int m_pictureTokens = 0;
+    bool m_waiting = false;
+    StoredRun m_run;
+    std::vector<engine::Turn> m_turns;
+    std::vector<QStringList> m_turnPictures; // by turn: what its images are called in storage
+    QString m_text, m_thinking;              // of the running answer
+    QPointer<AnswerStream> m_stream;
+    QElapsedTimer m_sinceFirst;
+    int m_written = 0;
+
+    QWidget *m_header;
+    ColumnMark *m_dot;
+    QComboBox *m_model;
+    RoleLabel *m_info;
+    ColumnSettingsButton *m_settings;
+    ColumnMark *m_mark;
+    QPushButton *m_remove;
+    MessageModel m_messages;
+    TranscriptView *m_view;
+    MetricsStrip *m_metrics;
+};
+
+} // namespace ui

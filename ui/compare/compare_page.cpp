@@ -1,0 +1,539 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "compare/compare_page.h"
+
+#include "chat/composer.h"
+#include "compare/compare_parts.h"
+#include "compare/fit_plan.h"
+#include "services/engine_service.h"
+#include "services/model_library.h"
+#include "services/settings.h"
+#include "storage/conversation_store.h"
+#include "theme/icons.h"
+#include "theme/style.h"
+#include "widgets/page_header.h"
+#include "widgets/role_label.h"
+
+#include <QDragEnterEvent>
+#include <QDropEvent>
+#include <QHBoxLayout>
+#include <QMenu>
+#include <QPushButton>
+#include <QRandomGenerator>
+#include <QSet>
+#include <QVBoxLayout>
+
+#include <algorithm>
+#include <utility>
+
+namespace ui {
+
+namespace {
+
+constexpr int kMostColumns = 4;
+constexpr int kTitleCharacters = 48;
+constexpr Verdict kVerdicts[4] = {Verdict::LeftBetter, Verdict::Tie, Verdict::BothBad, Verdict::RightBetter};
+
+quint64 newSeed()
+{
+    return QRandomGenerator::global()->bounded(1U, 1000000U); // short enough to be read and typed
+}
+
+QString titleOf(const QString &question)
+{
+    const QString line = question.simplified();
+    return line.size() > kTitleCharacters ? line.left(kTitleCharacters - 1) + QChar(0x2026) : line;
+}
+
+} // namespace
+
+ComparePage::ComparePage(EngineService &engine, ModelLibrary &library, ConversationStore &store, ImageLoader &loader,
+    Settings &settings, QWidget *parent)
+    : QWidget(parent), m_engine(engine), m_library(library), m_store(store), m_loader(loader), m_settings(settings),
+      m_header(new PageHeader), m_seedLock(new QPushButton), m_fit(new RoleLabel(theme::Role::Muted)),
+      m_new(new QPushButton), m_diff(new QPushButton), m_addColumn(new QPushButton), m_question(new QuestionStrip),
+      m_columnRow(new QHBoxLayout), m_verdictRow(new QWidget), m_first(new QPushButton), m_continue(new QPushButton),
+      m_continueMenu(new QMenu(this)), m_composer(new Composer(loader))
+{
+    setAcceptDrops(true);
+    auto *page = new QVBoxLayout(this);
+    page->setContentsMargins(0, 0, 0, 0);
+    page->setSpacing(0);
+    buildHeader();
+    page->addWidget(m_header);
+    page->addWidget(m_question);
+    auto *line = new Strip(Strip::Above);
+    line->setFixedHeight(1);
+    page->addWidget(line);
+    m_columnRow->setContentsMargins(0, 0, 0, 0);
+    m_columnRow->setSpacing(0);
+    page->addLayout(m_columnRow, 1);
+    auto *below = new QVBoxLayout;
+    below->setContentsMargins(20, 10, 20, 16);
+    below->setSpacing(10);
+    auto *top = new Strip(Strip::Above);
+    top->setFixedHeight(1);
+    page->addWidget(top);
+    buildVerdicts();
+    below->addWidget(m_verdictRow);
+    below->addWidget(m_composer);
+    page->addLayout(below);
+
+    connect(m_composer, &Composer::sendRequested, this, &ComparePage::ask);
+    connect(m_composer, &Composer::stopRequested, this, &ComparePage::stop);
+    connect(&m_loader, &ImageLoader::loaded, this, &ComparePage::onPictureLoaded);
+    connect(&m_loader, &ImageLoader::failed, this, &ComparePage::onPictureFailed);
+    connect(&m_engine, &EngineService::modelsChanged, this, &ComparePage::updateFit);
+    connect(&m_settings, &Settings::engineChanged, this, &ComparePage::updateFit);
+    connect(&m_library, &ModelLibrary::entriesChanged, this, &ComparePage::updateFit);
+
+    addColumn(m_settings.value(QStringLiteral("compare/model0"), m_library.defaultKey()).toString());
+    addColumn(m_settings.value(QStringLiteral("compare/model1"), m_library.secondKey()).toString());
+    newComparison();
+}
+
+void ComparePage::buildHeader()
+{
+    theme::setKind(m_seedLock, theme::Kind::Chip);
+    m_seedLock->setCheckable(true);
+    m_seedLock->setChecked(true);
+    m_seedLock->setIcon(theme::icon(QStringLiteral("lock")));
+    m_fit->setPixelSize(theme::kSmallPixels);
+    m_diff->setCheckable(true);
+    m_diff->setChecked(m_settings.value(QStringLiteral("compare/diff"), true).toBool());
+    m_header->addLeft(m_seedLock);
+    m_header->addLeft(m_fit);
+    m_header->addRight(m_diff);
+    m_header->addRight(m_addColumn);
+    m_header->addRight(m_new);
+    connect(m_seedLock, &QPushButton::toggled, this, &ComparePage::retranslate);
+    connect(m_diff, &QPushButton::toggled, this, [this](bool on) {
+        m_settings.setValue(QStringLiteral("compare/diff"), on);
+        updateDiff();
+    });
+    connect(m_addColumn, &QPushButton::clicked, this, [this] {
+        if (m_comparison != 0)
+            newComparison(); // columns of a stored comparison have histories; a new one begins without
+        addColumn(m_library.defaultKey());
+        onModelsChosen();
+    });
+    connect(m_new, &QPushButton::clicked, this, &ComparePage::newComparison);
+}
+
+void ComparePage::buildVerdicts()
+{
+    auto *row = new QHBoxLayout(m_verdictRow);
+    row->setContentsMargins(0, 0, 0, 0);
+    row->setSpacing(8);
+    row->addStretch(1);
+    for (int i = 0; i < 4; ++i) {
+        m_verdicts[i] = new QPushButton;
+        m_verdicts[i]->setCheckable(true);
+        row->addWidget(m_verdicts[i]);
+        connect(m_verdicts[i], &QPushButton::clicked, this, [this, i] { vote(kVerdicts[i]); });
+    }
+    row->addWidget(m_first);
+    row->addWidget(m_continue);
+    row->addStretch(1);
+    m_continue->setMenu(m_continueMenu);
+    connect(m_first, &QPushButton::clicked, this, &ComparePage::showFirstDifference);
+    connect(m_continueMenu, &QMenu::aboutToShow, this, [this] {
+        m_continueMenu->clear();
+        for (CompareColumn *column : std::as_const(m_columns))
+            connect(m_continueMenu->addAction(column->modelName()), &QAction::triggered, this,
+                [this, column] { continueWith(column); });
+    });
+}
+
+CompareColumn *ComparePage::addColumn(const QString &modelKey)
+{
+    auto *column = new CompareColumn(m_engine, m_library, m_store, int(m_columns.size()));
+    column->setModelKey(modelKey);
+    m_columns += column;
+    m_columnRow->addWidget(column, 1);
+    connect(column, &CompareColumn::modelChanged, this, &ComparePage::onModelsChosen);
+    connect(column, &CompareColumn::settingsChanged, this, [this, column] {
+        if (column->conversation() != 0)
+            m_store.setModel(column->conversation(), column->modelKey(), column->settings().toJson());
+    });
+    connect(column, &CompareColumn::answered, this, &ComparePage::onAnswered);
+    connect(column, &CompareColumn::removeRequested, this, [this, column] { removeColumn(column); });
+    return column;
+}
+
+void ComparePage::removeColumn(CompareColumn *column)
+{
+    if (m_columns.size() <= 2)
+        return;
+    if (m_comparison != 0)
+        newComparison();
+    m_columns.removeOne(column);
+    column->hide();
+    column->deleteLater();
+    for (int i = 0; i < m_columns.size(); ++i)
+        m_columns[i]->setIndex(i);
+    onModelsChosen();
+}
+
+void ComparePage::setColumnCount(int count)
+{
+    while (m_columns.size() < count)
+        addColumn(m_library.defaultKey());
+    while (m_columns.size() > count) {
+        CompareColumn *last = m_columns.takeLast();
+        last->hide();
+        last->deleteLater();
+    }
+}
+
+void ComparePage::onModelsChosen()
+{
+    bool pictures = true;
+    for (CompareColumn *column : std::as_const(m_columns)) {
+        const ModelEntry *entry = m_library.find(column->modelKey());
+        pictures = pictures && (entry == nullptr || !entry->inspected || entry->info.readsPictures);
+        if (column->conversation() != 0)
+            m_store.setModel(column->conversation(), column->modelKey(), column->settings().toJson());
+        column->setRemovable(m_columns.size() > 2);
+    }
+    if (m_columns.size() == 2) {
+        m_settings.setValue(QStringLiteral("compare/model0"), m_columns[0]->modelKey());
+        m_settings.setValue(QStringLiteral("compare/model1"), m_columns[1]->modelKey());
+    }
+    m_composer->setPicturesAllowed(pictures, tr("One of the models reads no pictures."));
+    m_addColumn->setEnabled(m_columns.size() < kMostColumns);
+    updateFit();
+    updateVerdicts();
+}
+
+void ComparePage::updateFit()
+{
+    QVector<QString> keys;
+    for (const CompareColumn *column : std::as_const(m_columns))
+        keys += column->modelKey();
+    const FitPlan plan = planFit(m_engine, m_library, keys);
+    m_fit->setRole(plan.fits ? theme::Role::Muted : theme::Role::Warning);
+    m_fit->setText(plan.sentence());
+    m_fit->setToolTip(plan.explanation());
+    if (!isBusy())
+        m_swap = !plan.fits && plan.models > 1;
+}
+
+bool ComparePage::isBusy() const
+{
+    return std::any_of(m_columns.begin(), m_columns.end(), [](const CompareColumn *column) { return column->isBusy(); });
+}
+
+void ComparePage::newComparison()
+{
+    m_comparison = 0;
+    m_opening = 0;
+    m_title.clear();
+    m_turn = -1;
+    m_running = -1;
+    m_votes.clear();
+    m_pictures.clear();
+    m_seed = newSeed();
+    for (CompareColumn *column : std::as_const(m_columns))
+        column->clear();
+    m_composer->setBusy(false);
+    m_question->setQuestion({}, {});
+    m_question->hide();
+    retranslate();
+    onModelsChosen();
+    updateDiff();
+    m_composer->takeFocus();
+}
+
+quint64 ComparePage::seedOf(int column) const
+{
+    // Unlocked, each column and turn draws its own.
+    return m_seedLock->isChecked() ? m_seed : m_seed + quint64(column + 1) * 7919 + quint64(m_turn) * 104729;
+}
+
+void ComparePage::ask(const QString &text, const QVector<LoadedPicture> &pictures)
+{
+    if (isBusy() || (text.trimmed().isEmpty() && pictures.isEmpty()))
+        return;
+    if (!m_pictures.isEmpty()) {
+        emit problem(tr("The pictures of this comparison are still being read; ask again in a moment."));
+        return;
+    }
+    if (m_comparison == 0) {
+        m_title = titleOf(text.isEmpty() ? pictures.first().name : text);
+        QVector<ConversationStore::Column> columns;
+        for (const CompareColumn *column : std::as_const(m_columns))
+            columns += {column->modelKey(), column->settings().toJson()};
+        const ConversationStore::NewComparison made =
+            m_store.createComparison(m_title, columns, m_seedLock->isChecked(), m_seed);
+        m_comparison = made.id;
+        for (int i = 0; i < m_columns.size(); ++i)
+            m_columns[i]->setConversation(made.columns[i]);
+        emit sessionOpened(m_comparison);
+    }
+    QVector<QuestionStrip::Picture> shown;
+    for (const LoadedPicture &picture : pictures) {
+        m_store.addAttachment(picture.sha256, picture.encoded);
+        shown += {picture.thumbnail, picture.name, QSize(picture.image->width, picture.image->height)};
+    }
+    ++m_turn;
+    updateFit();
+    m_question->setQuestion(text, shown);
+    m_question->show();
+    m_composer->clear();
+    m_composer->setBusy(true);
+    retranslate();
+    for (CompareColumn *column : std::as_const(m_columns))
+        column->addQuestion({text, pictures});
+    if (m_swap) {
+        for (CompareColumn *column : std::as_const(m_columns))
+            column->wait(tr("Its turn comes"));
+        m_running = -1;
+        runNext();
+    } else {
+        for (int i = 0; i < m_columns.size(); ++i)
+            m_columns[i]->answer(seedOf(i));
+    }
+    updateDiff();
+}
+
+// Swap: what does not fit together answers in turn, and makes room first.
+void ComparePage::runNext()
+{
+    if (++m_running >= m_columns.size())
+        return;
+    const QString next = EngineService::loadKey(m_library.loadOptions(m_columns[m_running]->modelKey()));
+    const std::vector<engine::LoadedModel> loaded = m_engine.models();
+    for (const engine::LoadedModel &model : loaded)
+        if (EngineService::loadKey(model.options) != next)
+            m_engine.unload(model.options);
+    m_columns[m_running]->answer(seedOf(m_running));
+}
+
+void ComparePage::onAnswered()
+{
+    if (m_swap && m_running >= 0 && m_running < m_columns.size() && !m_columns[m_running]->isBusy() && isBusy()) {
+        runNext();
+        return;
+    }
+    if (isBusy())
+        return;
+    m_running = -1;
+    m_composer->setBusy(false);
+    m_question->setPictureTokens(m_columns.first()->pictureTokens());
+    updateDiff();
+}
+
+void ComparePage::stop()
+{
+    for (auto column = m_columns.rbegin(); column != m_columns.rend(); ++column)
+        (*column)->stop(); // those that wait first: the running one's end would start them
+}
+
+void ComparePage::updateDiff()
+{
+    m_difference = {};
+    const bool both = m_turn >= 0 && !isBusy() && !m_columns[0]->latestAnswer().isEmpty()
+        && !m_columns[1]->latestAnswer().isEmpty();
+    if (both) {
+        m_difference = diffWords(m_columns[0]->latestAnswer(), m_columns[1]->latestAnswer());
+        const auto overlays = [](const QVector<WordSpan> &spans, theme::Role role) {
+            QVector<TextOverlay> marks;
+            for (const WordSpan &span : spans)
+                marks += TextOverlay{span.begin, span.length, role, true};
+            return marks;
+        };
+        const bool shown = m_diff->isChecked();
+        m_columns[0]->view().setOverlays(m_columns[0]->latestMessage(),
+            shown ? overlays(m_difference.left, theme::Role::Inserted) : QVector<TextOverlay>());
+        m_columns[1]->view().setOverlays(m_columns[1]->latestMessage(),
+            shown ? overlays(m_difference.right, theme::Role::Removed) : QVector<TextOverlay>());
+    }
+    m_first->setVisible(both);
+    m_first->setEnabled(!m_difference.isSame());
+    m_first->setText(m_difference.isSame() ? tr("The answers are the same")
+                                           : tr("First difference: word %1").arg(m_difference.firstDifferentWord));
+    updateVerdicts();
+}
+
+void ComparePage::updateVerdicts()
+{
+    const bool answered = m_turn >= 0 && !isBusy();
+    m_verdictRow->setVisible(answered);
+    const auto voted = m_votes.constFind(m_turn);
+    for (int i = 0; i < 4; ++i) {
+        m_verdicts[i]->setVisible(m_columns.size() == 2);
+        m_verdicts[i]->setChecked(voted != m_votes.constEnd() && *voted == kVerdicts[i]);
+    }
+}
+
+void ComparePage::vote(Verdict verdict)
+{
+    if (m_comparison == 0 || m_turn < 0)
+        return;
+    m_votes[m_turn] = verdict;
+    m_store.recordVote(m_comparison, m_turn, verdict);
+    updateVerdicts();
+}
+
+// The words up to the difference are selected for the eye by scrolling both answers to their beginning.
+void ComparePage::showFirstDifference()
+{
+    if (m_difference.isSame())
+        return;
+    m_diff->setChecked(true);
+    for (int i = 0; i < 2; ++i)
+        m_columns[i]->view().scrollToMessage(m_columns[i]->latestMessage());
+}
+
+void ComparePage::continueWith(CompareColumn *column)
+{
+    if (column->isBusy() || column->conversation() == 0)
+        return;
+    const QString title = m_title;
+    m_store.loadConversation(column->conversation(), this, [this, title](const StoredConversation &from) {
+        if (from.id == 0) {
+            emit problem(tr("The comparison was not kept, so it cannot be continued in a chat."));
+            return;
+        }
+        const RowId chat = m_store.createConversation(title, from.modelKey);
+        RowId leaf = 0;
+        for (const StoredMessage &message : from.path()) {
+            if (!message.run) {
+                leaf = m_store.addMessage(chat, leaf, message.role, message.parts);
+                continue;
+            }
+            leaf = m_store.beginAnswer(chat, leaf, *message.run);
+            for (const StoredPart &part : message.parts)
+                m_store.appendAnswer(leaf, part.text, part.kind == PartKind::Thinking);
+            m_store.finishAnswer(leaf, message.state, *message.run);
+        }
+        emit continueInChat(chat);
+    });
+}
+
+void ComparePage::openComparison(RowId id)
+{
+    if (id == m_comparison)
+        return;
+    newComparison(); // running answers end here, and what they wrote is kept
+    m_opening = id;
+    m_store.loadComparison(id, this, [this, id](const StoredComparison &stored) {
+        if (m_opening != id)
+            return; // another one was asked for since
+        m_opening = 0;
+        if (stored.id == 0 || stored.columns.size() < 2) {
+            emit problem(tr("This comparison could not be read."));
+            return;
+        }
+        restore(stored);
+    });
+}
+
+void ComparePage::restore(const StoredComparison &stored)
+{
+    setColumnCount(int(qMin<qsizetype>(stored.columns.size(), kMostColumns)));
+    m_comparison = stored.id;
+    m_title = stored.title;
+    m_seed = stored.seed;
+    m_seedLock->setChecked(stored.sameSeed);
+    for (int i = 0; i < m_columns.size(); ++i)
+        m_columns[i]->restore(stored.columns[i]);
+    m_turn = m_columns.first()->turns() - 1;
+    for (const StoredVote &vote : stored.votes)
+        m_votes[vote.turn] = vote.verdict;
+    requestPictures(stored);
+    QVector<QuestionStrip::Picture> shown;
+    QString text;
+    for (const StoredMessage &message : stored.columns.first().path()) {
+        if (message.role != StoredRole::User)
+            continue;
+        text = message.text();
+        shown.clear();
+        for (const StoredPart &part : message.parts)
+            if (part.kind == PartKind::Image)
+                shown += {{}, part.name, QSize(part.width, part.height)};
+    }
+    m_question->setQuestion(text, shown);
+    m_question->setPictureTokens(m_columns.first()->pictureTokens());
+    m_question->setVisible(m_turn >= 0);
+    retranslate();
+    onModelsChosen();
+    updateDiff();
+    emit sessionOpened(m_comparison);
+}
+
+void ComparePage::requestPictures(const StoredComparison &stored)
+{
+    QHash<QString, QString> names;
+    for (const StoredConversation &column : stored.columns)
+        for (const StoredMessage &message : column.messages)
+            for (const StoredPart &part : message.parts)
+                if (part.kind == PartKind::Image)
+                    names.insert(part.sha256, part.name);
+    for (auto name = names.cbegin(); name != names.cend(); ++name) {
+        const QString sha256 = name.key();
+        m_store.loadAttachment(sha256, this, [this, sha256, shown = name.value(), id = stored.id](const QByteArray &bytes) {
+            if (id == m_comparison)
+                m_pictures.insert(m_loader.loadBytes(bytes, shown), sha256);
+        });
+    }
+}
+
+void ComparePage::onPictureLoaded(quint64 number, const LoadedPicture &picture)
+{
+    const QString sha256 = m_pictures.take(number);
+    if (sha256.isEmpty())
+        return; // the composer's own
+    for (CompareColumn *column : std::as_const(m_columns))
+        column->setPicture(sha256, picture);
+    m_question->setThumbnail(picture.name, picture.thumbnail);
+}
+
+void ComparePage::onPictureFailed(quint64 number, const QString &name, const QString &sentence)
+{
+    if (!m_pictures.take(number).isEmpty())
+        emit problem(tr("The picture %1 of this comparison is gone: %2").arg(name, sentence));
+}
+
+void ComparePage::retranslate()
+{
+    m_header->setTitle(m_title.isEmpty() ? tr("Compare") : m_title);
+    m_seedLock->setText(m_seedLock->isChecked() ? tr("Same seed %1").arg(m_seed) : tr("Own seeds"));
+    m_seedLock->setToolTip(tr("Locked: both columns draw with the same random numbers, so differences come from the "
+                              "models. It matters when the temperature is above 0."));
+    m_diff->setText(tr("Mark differences"));
+    m_addColumn->setText(tr("Add column"));
+    m_new->setText(tr("New"));
+    m_new->setToolTip(tr("Begin a new comparison"));
+    const QString verdicts[4] = {tr("◀ Left is better"), tr("Tie"), tr("Both bad"), tr("Right is better ▶")};
+    for (int i = 0; i < 4; ++i)
+        m_verdicts[i]->setText(verdicts[i]);
+    m_continue->setText(tr("Continue with"));
+    m_composer->setPlaceholder(m_turn < 0 ? tr("Drop a picture and ask: the models answer side by side")
+                                          : tr("Ask on: each model remembers its own answers"));
+}
+
+void ComparePage::changeEvent(QEvent *event)
+{
+    QWidget::changeEvent(event);
+    if (event->type() != QEvent::LanguageChange)
+        return;
+    retranslate();
+    updateFit();
+    updateDiff();
+}
+
+void ComparePage::dragEnterEvent(QDragEnterEvent *event)
+{
+    if (Composer::canTake(event->mimeData()))
+        event->acceptProposedAction();
+}
+
+void ComparePage::dropEvent(QDropEvent *event)
+{
+    m_composer->takeMimeData(event->mimeData());
+    event->acceptProposedAction();
+}
+
+} // namespace ui

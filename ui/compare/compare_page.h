@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "compare/compare_column.h"
+#include "compare/word_diff.h"
+
+#include <QHash>
+#include <QWidget>
+
+class QHBoxLayout;
+class QMenu;
+class QPushButton;
+
+namespace ui {
+
+class Composer;
+class PageHeader;
+class QuestionStrip;
+class RoleLabel;
+class Settings;
+
+// One question, two to four answers side by side. Stored as it goes, reopened from the sidebar.
+class ComparePage final : public QWidget
+{
+    Q_OBJECT
+
+public:
+    ComparePage(EngineService &engine, ModelLibrary &library, ConversationStore &store, ImageLoader &loader,
+        Settings &settings, QWidget *parent = nullptr);
+
+    [[nodiscard]] RowId comparison() const { return m_comparison; }
+    [[nodiscard]] bool isBusy() const;
+    [[nodiscard]] const QVector<CompareColumn *> &columns() const { return m_columns; }
+
+public slots:
+    void newComparison();
+    void openComparison(RowId id);
+    void ask(const QString &text, const QVector<ui::LoadedPicture> &pictures);
+    void stop();
+
+signals:
+    void sessionOpened(RowId comparison);      // a new one was stored, or one was opened
+    void continueInChat(RowId conversation);   // a new chat, already stored
+    void problem(const QString &sentence);     // for the status line
+
+protected:
+    void changeEvent(QEvent *event) override;
+    void dragEnterEvent(QDragEnterEvent *event) override;
+    void dropEvent(QDropEvent *event) override;
+
+private:
+    void buildHeader();
+    void buildVerdicts();
+    void retranslate();
+    void setColumnCount(int count);
+    CompareColumn *addColumn(const QString &modelKey);
+    void removeColumn(CompareColumn *column);
+    void onModelsChosen();
+    void updateFit();
+    void updateVerdicts();
+    void updateDiff();
+    void runNext();
+    void onAnswered();
+    void vote(Verdict verdict);
+    void showFirstDifference();
+    void continueWith(CompareColumn *column);
+    void restore(const StoredComparison &stored);
+    void requestPictures(const StoredComparison &stored);
+    void onPictureLoaded(quint64 number, const LoadedPicture &picture);
+    void onPictureFailed(quint64 number, const QString &name, const QString &sentence);
+    [[nodiscard]] quint64 seedOf(int column) const;
+
+    EngineService &m_engine;
+    ModelLibrary &m_library;
+    ConversationStore &m_store;
+    ImageLoader &m_loader;
+    Settings &m_settings;
+
+    RowId m_comparison = 0;
+    RowId m_opening = 0;
+    QString m_title;
+    quint64 m_seed = 0;
+    int m_turn = -1;                 // of the latest question
+    bool m_swap = false;             // the models do not fit together: one after the other
+    int m_running = -1;              // swap: the column that answers
+    QHash<int, Verdict> m_votes;     // by turn
+    QHash<quint64, QString> m_pictures; // loads under way: number to attachment
+    WordDiff m_difference;
+
+    PageHeader *m_header;
+    QPushButton *m_seedLock;
+    RoleLabel *m_fit;
+    QPushButton *m_new;
+    QPushButton *m_diff;
+    QPushButton *m_addColumn;
+    QuestionStrip *m_question;
+    QHBoxLayout *m_columnRow;
+    QVector<CompareColumn *> m_columns;
+    QWidget *m_verdictRow;
+    QPushButton *m_verdicts[4];
+    QPushButton *m_first;
+    QPushButton *m_continue;
+    QMenu *m_continueMenu;
+    Composer *m_composer;
+};
+
+} // namespace ui
