@@ -129,6 +129,24 @@ private slots:
         QVERIFY(feedInPieces(*runner, golden.ids, {golden.ids.size()}, found).ok());
         compareExactly(found, golden);
     }
+    void ggufFilesAreTheSameModels_data()
+    {
+        QTest::addColumn<QString>("name");
+        QTest::newRow("permuted rows and divisors") << QStringLiteral("llama");
+        QTest::newRow("stacked experts and absorbed heads") << QStringLiteral("deepseek-v3-yarn");
+    }
+    void ggufFilesAreTheSameModels()
+    {
+        QFETCH(QString, name);
+        Golden golden = readGolden(name);
+        golden.folder = QStringLiteral(DIPTYCH_SOURCE_DIR "/tests/golden/gguf/%1.gguf").arg(name);
+        const auto runner = loadRunner(golden, {.threads = 2, .exact = true});
+        QVERIFY(runner);
+        QVERIFY(runner->files->isGguf());
+        std::vector<float> found;
+        QVERIFY(feedInPieces(*runner, golden.ids, {50, 20}, found).ok());
+        compareExactly(found, golden);
+    }
     void nativePrecisionStaysClose_data() { addTextModels(); }
     void nativePrecisionStaysClose()
     {

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 The Diptych authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes gguf/*.gguf: two of the tiny models of models/ as llama.cpp's converter lays them down. Their logits are those
+of the folder they come from. Llama has permuted q and k rows and its rope scaling as divisors; DeepSeek has stacked
+experts and the absorbed halves of kv_b.
+
+Made with gguf 0.19.0, safetensors 0.8; run after make_goldens.py: python3 make_gguf_goldens.py"""
+import json
+import os
+
+import gguf
+import numpy as np
+from safetensors.numpy import load_file
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NAMES = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+         "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+         "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
+         "self_attn.q_a_proj": "attn_q_a", "self_attn.q_b_proj": "attn_q_b", "self_attn.q_a_layernorm": "attn_q_a_norm",
+         "self_attn.kv_a_layernorm": "attn_kv_a_norm", "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa",
+         "mlp.gate": "ffn_gate_inp", "mlp.shared_experts.gate_proj": "ffn_gate_shexp",
+         "mlp.shared_experts.up_proj": "ffn_up_shexp", "mlp.shared_experts.down_proj": "ffn_down_shexp"}
+TOP = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
+       "lm_head.weight": "output.weight"}
+
+
+def start(name, architecture):
+    folder = os.path.join(HERE, "models", name)
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
+        config = json.load(f)
+    os.makedirs(os.path.join(HERE, "gguf"), exist_ok=True)
+    writer = gguf.GGUFWriter(os.path.join(HERE, "gguf", name + ".gguf"), architecture)
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_vocab_size(config["vocab_size"])
+    writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
+    return writer, config, load_file(os.path.join(folder, "model.safetensors"))
+
+
+def finish(writer):
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def interleaved(rows, heads):
+    return np.ascontiguousarray(rows.reshape(heads, 2, -1, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape))
+
+
+def divisors(rope, dimensions):
+    context, result = rope["original_max_position_embeddings"], []
+    for frequency in rope["rope_theta"] ** (-np.arange(dimensions // 2) * 2 / dimensions):
+        wave = 2 * np.pi / frequency
+        if wave < context / rope["high_freq_factor"]:
+            result.append(1.0)
+        elif wave > context / rope["low_freq_factor"]:
+            result.append(rope["factor"])
+        else:
+            smooth = (context / wave - rope["low_freq_factor"]) / (rope["high_freq_factor"] - rope["low_freq_factor"])
+            result.append(1 / ((1 - smooth) / rope["factor"] + smooth))
+    return np.array(result, np.float32)
+
+
+def llama():
+    writer, config, state = start("llama", "llama")
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_key_length(config["head_dim"])
+    writer.add_value_length(config["head_dim"])
+    writer.add_rope_dimension_count(config["head_dim"])
+    for name, value in state.items():
+        if name in TOP:
+            writer.add_tensor(TOP[name], value)
+            continue
+        _, _, layer, rest = name.removesuffix(".weight").split(".", 3)
+        if rest == "self_attn.q_proj":
+            value = interleaved(value, config["num_attention_heads"])
+        elif rest == "self_attn.k_proj":
+            value = interleaved(value, config["num_key_value_heads"])
+        writer.add_tensor(f"blk.{layer}.{NAMES[rest]}.weight", value)
+    writer.add_tensor("rope_freqs.weight", divisors(config["rope_parameters"], config["head_dim"]))
+    finish(writer)
+
+
+def deepseek():
+    writer, config, state = start("deepseek-v3-yarn", "deepseek2")
+    heads, latent = config["num_attention_heads"], config["kv_lora_rank"]
+    nope, rope, value_dim = config["qk_nope_head_dim"], config["qk_rope_head_dim"], config["v_head_dim"]
+    writer.add_head_count_kv(1)
+    writer.add_key_length(latent + rope)
+    writer.add_value_length(latent)
+    writer.add_key_length_mla(nope + rope)
+    writer.add_value_length_mla(value_dim)
+    writer.add_q_lora_rank(config["q_lora_rank"])
+    writer.add_kv_lora_rank(latent)
+    writer.add_rope_dimension_count(rope)
+    writer.add_leading_dense_block_count(config["first_k_dense_replace"])
+    writer.add_expert_count(config["n_routed_experts"])
+    writer.add_expert_used_count(config["num_experts_per_tok"])
+    writer.add_expert_shared_count(config["n_shared_experts"])
+    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    writer.add_expert_weights_scale(config["routed_scaling_factor"])
+    writer.add_expert_weights_norm(True)
+    writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    writer.add_uint32("deepseek2.expert_group_count", config["n_group"])
+    writer.add_uint32("deepseek2.expert_group_used_count", config["topk_group"])
+    scaling = config["rope_parameters"]
+    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    writer.add_rope_scaling_factor(scaling["factor"])
+    writer.add_rope_scaling_orig_ctx_len(scaling["original_max_position_embeddings"])
+    writer.add_rope_scaling_yarn_log_mul(0.1 * scaling["mscale_all_dim"])
+    experts = {}
+    for name, value in state.items():
+        if name in TOP:
+            writer.add_tensor(TOP[name], value)
+            continue
+        _, _, layer, rest = name.removesuffix(".weight").split(".", 3)
+        if rest.startswith("mlp.experts."):
+            _, _, expert, projection = rest.split(".")
+            experts.setdefault((layer, projection.removesuffix("_proj")), {})[int(expert)] = value
+        elif rest == "mlp.gate.e_score_correction_bias":
+            writer.add_tensor(f"blk.{layer}.exp_probs_b.bias", value)
+        elif rest == "self_attn.kv_b_proj":
+            both = value.reshape(heads, nope + value_dim, latent)
+            writer.add_tensor(f"blk.{layer}.attn_k_b.weight", np.ascontiguousarray(both[:, :nope].transpose(0, 2, 1)))
+            writer.add_tensor(f"blk.{layer}.attn_v_b.weight", np.ascontiguousarray(both[:, nope:]))
+        else:
+            writer.add_tensor(f"blk.{layer}.{NAMES[rest]}.weight", value)
+    for (layer, projection), parts in experts.items():
+        writer.add_tensor(f"blk.{layer}.ffn_{projection}_exps.weight", np.stack([parts[i] for i in sorted(parts)]))
+    finish(writer)
+
+
+if __name__ == "__main__":
+    llama()
+    deepseek()
