@@ -187,6 +187,19 @@ kernels::PackTarget targetOf(const PackedMatrix &matrix)
             const_cast<float *>(matrix.minimums)};
 }
 
+// The FP8 scales of matrix row `index`, which is row `row` of the tensor; 1 where it has none.
+void packScales(const PackedMatrix &matrix, const kernels::PackTarget &target, std::int64_t index, const FileTensor &tensor,
+                std::int64_t row)
+{
+    const std::byte *scales = tensor.scales.empty() ? nullptr : scaleRow(tensor, row);
+    for (std::int64_t b = 0; b < matrix.scaleBlocks(); ++b) {
+        float scale = 1.0F;
+        if (scales != nullptr)
+            kernels::applyScales(&scale, 1, scales + b * (tensor.scaleType == DType::F32 ? 4 : 1), tensor.scaleType, 1);
+        kernels::packScale(matrix, target, index, b, scale);
+    }
+}
+
 } // namespace
 
 void CpuWeightLoader::packMatrix(CpuWeight &weight, std::int64_t index, const Source &source,
@@ -198,36 +211,35 @@ void CpuWeightLoader::packMatrix(CpuWeight &weight, std::int64_t index, const So
     const auto columns = static_cast<std::size_t>(matrix.columns);
     const std::size_t bytes = kernels::rowBytes(tensor.dtype, columns);
     const bool isConverted = !requantize.empty() || tensor.dtype == DType::F8E5M2;
+    const bool isFp8 = matrix.kind == PackedKind::F8E4M3;
     m_pool.forEach(matrix.groups(), 1, [&](int, std::int64_t begin, std::int64_t end) {
         std::vector<float> values;
         std::vector<std::byte> quants;
-        const std::int64_t lastRow = std::min(end * kGroupRows, matrix.rows);
-        for (std::int64_t r = begin * kGroupRows; r < lastRow; ++r) {
-            const std::int64_t row = source.firstRow + r;
+        for (std::int64_t group = begin; group < end; ++group) {
+            const std::int64_t first = group * kGroupRows;
+            const auto count = static_cast<int>(std::min<std::int64_t>(kGroupRows, matrix.rows - first));
+            const std::int64_t row = source.firstRow + first;
             if (!isConverted) {
-                kernels::packRow(matrix, target, r, tensor.dtype,
-                                 tensor.bytes.data() + static_cast<std::size_t>(row) * bytes);
-                if (matrix.kind != PackedKind::F8E4M3)
-                    continue;
-                const std::byte *scales = tensor.scales.empty() ? nullptr : scaleRow(tensor, row);
-                for (std::int64_t b = 0; b < matrix.scaleBlocks(); ++b) {
-                    float scale = 1.0F;
-                    if (scales != nullptr)
-                        kernels::applyScales(&scale, 1, scales + b * (tensor.scaleType == DType::F32 ? 4 : 1),
-                                             tensor.scaleType, 1);
-                    kernels::packScale(matrix, target, r, b, scale);
-                }
+                kernels::packRows(matrix, target, first, count, tensor.dtype,
+                                  tensor.bytes.data() + static_cast<std::size_t>(row) * bytes);
+                for (int r = 0; isFp8 && r < count; ++r)
+                    packScales(matrix, target, first + r, tensor, row + r);
                 continue;
             }
-            values.resize(columns);
-            dequantizeTensorRow(tensor, row, values.data());
+            values.resize(columns * kGroupRows);
+            for (int r = 0; r < count; ++r)
+                dequantizeTensorRow(tensor, row + r, values.data() + static_cast<std::size_t>(r) * columns);
             if (requantize.empty()) {
-                kernels::packRow(matrix, target, r, DType::F32, reinterpret_cast<const std::byte *>(values.data()));
+                kernels::packRows(matrix, target, first, count, DType::F32,
+                                  reinterpret_cast<const std::byte *>(values.data()));
                 continue;
             }
-            quants.resize(kernels::rowBytes(weight.dtype, columns));
-            kernels::quantizeRow(weight.dtype, values.data(), matrix.columns, quants.data());
-            kernels::packRow(matrix, target, r, weight.dtype, quants.data());
+            const std::size_t quantBytes = kernels::rowBytes(weight.dtype, columns);
+            quants.resize(quantBytes * kGroupRows);
+            for (int r = 0; r < count; ++r)
+                kernels::quantizeRow(weight.dtype, values.data() + static_cast<std::size_t>(r) * columns, matrix.columns,
+                                     quants.data() + static_cast<std::size_t>(r) * quantBytes);
+            kernels::packRows(matrix, target, first, count, weight.dtype, quants.data());
         }
     });
 }
@@ -241,12 +253,12 @@ void CpuWeightLoader::packFloats(CpuWeight &weight, std::int64_t index, const fl
     for (std::int64_t r = 0; r < matrix.rows; ++r) {
         const float *row = values + r * matrix.columns;
         if (type == DType::F32) {
-            kernels::packRow(matrix, target, r, type, reinterpret_cast<const std::byte *>(row));
+            kernels::packRows(matrix, target, r, 1, type, reinterpret_cast<const std::byte *>(row));
             continue;
         }
         for (std::size_t k = 0; k < narrow.size(); ++k)
             narrow[k] = type == DType::F16 ? kernels::floatToHalf(row[k]) : kernels::floatToBfloat(row[k]);
-        kernels::packRow(matrix, target, r, type, reinterpret_cast<const std::byte *>(narrow.data()));
+        kernels::packRows(matrix, target, r, 1, type, reinterpret_cast<const std::byte *>(narrow.data()));
     }
 }
 

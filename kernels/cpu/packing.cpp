@@ -5,13 +5,15 @@
 // float32 (an 11-bit times a 6- or 8-bit number).
 #include "reference/bytes.h"
 
+#include <algorithm>
+
 namespace kernels {
 
 namespace {
 
 using namespace bytes;
 
-// One file block as unsigned quants and one scale (and minimum) per `span` elements.
+// One file block as unsigned quants and one scale (and minimum) per 16 or 32 elements.
 struct Decoded {
     std::uint8_t q[256];
     float scales[16];
@@ -196,35 +198,74 @@ std::size_t packedScaleCount(const PackedMatrix &matrix)
     return static_cast<std::size_t>(matrix.groups() * kGroupRows * matrix.scaleBlocks());
 }
 
-void packRow(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, DType type, const std::byte *row)
+namespace {
+
+// Elements [k, k + count) of `rows` rows that lie in one group; target is the element of the first row's lane.
+template <typename Element>
+void interleave(const std::byte *source, std::size_t rowStride, int rows, std::int64_t count, std::byte *target)
+{
+    for (int r = 0; r < rows; ++r) {
+        const std::byte *in = source + static_cast<std::size_t>(r) * rowStride;
+        std::byte *out = target + static_cast<std::size_t>(r) * sizeof(Element);
+        for (std::int64_t k = 0; k < count; ++k, in += sizeof(Element), out += kGroupRows * sizeof(Element))
+            std::memcpy(out, in, sizeof(Element));
+    }
+}
+
+void packQuants(const PackedMatrix &matrix, const PackTarget &target, std::int64_t row, std::int64_t k, int count,
+                const Decoded &decoded)
 {
     bool isHigh = false;
+    std::byte *cells = target.data + elementAt(matrix, row, k, isHigh);
+    if (matrix.kind == PackedKind::Q8) {
+        for (int j = 0; j < count; j += 4)
+            std::memcpy(cells + j / 4 * 64, decoded.q + j, 4);
+    } else {
+        for (int j = 0; j < count; j += 8)
+            for (int i = 0; i < 4; ++i)
+                cells[j / 8 * 64 + i] = std::byte{static_cast<std::uint8_t>(decoded.q[j + i] | (decoded.q[j + i + 4] << 4))};
+    }
+    const int span = matrix.scaleColumns;
+    for (int part = 0; part < count / span; ++part) {
+        const std::int64_t at = scaleAt(matrix, row, k / span + part);
+        target.scales[at] = decoded.scales[part];
+        if (target.minimums != nullptr)
+            target.minimums[at] = decoded.minimums[part];
+    }
+}
+
+} // namespace
+
+void packRows(const PackedMatrix &matrix, const PackTarget &target, std::int64_t first, int count, DType type,
+              const std::byte *rows)
+{
     const DTypeInfo &info = dtypeInfo(type);
+    const auto blockBytes = static_cast<std::size_t>(info.blockBytes);
+    const std::size_t stride = rowBytes(type, static_cast<std::size_t>(matrix.columns));
+    // A few of K for all rows, then the next few: what is written stays in the first cache.
     if (!info.isQuantised) {
-        const auto size = static_cast<std::size_t>(info.blockBytes);
-        std::byte *out = target.data + static_cast<std::size_t>(elementAt(matrix, index, 0, isHigh)) * size;
-        for (std::int64_t k = 0; k < matrix.columns; ++k, row += size, out += kGroupRows * size)
-            std::memcpy(out, row, size);
+        constexpr std::int64_t kStep = 64;
+        bool isHigh = false;
+        std::byte *out = target.data + static_cast<std::size_t>(elementAt(matrix, first, 0, isHigh)) * blockBytes;
+        for (std::int64_t k = 0; k < matrix.columns; k += kStep) {
+            const std::int64_t step = std::min(kStep, matrix.columns - k);
+            const std::byte *in = rows + static_cast<std::size_t>(k) * blockBytes;
+            std::byte *to = out + static_cast<std::size_t>(k) * kGroupRows * blockBytes;
+            if (blockBytes == 4)
+                interleave<std::uint32_t>(in, stride, count, step, to);
+            else if (blockBytes == 2)
+                interleave<std::uint16_t>(in, stride, count, step, to);
+            else
+                interleave<std::uint8_t>(in, stride, count, step, to);
+        }
         return;
     }
     Decoded decoded;
-    const int span = matrix.scaleColumns;
-    for (std::int64_t k = 0; k < matrix.columns; k += info.blockElements, row += info.blockBytes) {
-        decodeBlock(type, row, decoded);
-        for (int part = 0; part < info.blockElements / span; ++part) {
-            const std::int64_t at = scaleAt(matrix, index, k / span + part);
-            target.scales[at] = decoded.scales[part];
-            if (target.minimums != nullptr)
-                target.minimums[at] = decoded.minimums[part];
+    for (std::int64_t k = 0; k < matrix.columns; k += info.blockElements, rows += blockBytes)
+        for (int r = 0; r < count; ++r) {
+            decodeBlock(type, rows + static_cast<std::size_t>(r) * stride, decoded);
+            packQuants(matrix, target, first + r, k, info.blockElements, decoded);
         }
-        for (int j = 0; j < info.blockElements; ++j) {
-            std::byte &cell = target.data[elementAt(matrix, index, k + j, isHigh)];
-            if (matrix.kind == PackedKind::Q8)
-                cell = std::byte{decoded.q[j]};
-            else
-                cell |= std::byte{static_cast<std::uint8_t>(isHigh ? decoded.q[j] << 4 : decoded.q[j])};
-        }
-    }
 }
 
 void packScale(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, std::int64_t block, float scale)

@@ -302,12 +302,11 @@ void TestConvert::packingKeepsEveryValue()
     const kernels::PackTarget target{data.data(), scales.data(), layout.hasMinimums ? minimums.data() : nullptr};
     const std::size_t bytes = kernels::rowBytes(dtype, static_cast<std::size_t>(columns));
     std::vector<float> fp8Scales{0.5F, 3.0F};
-    for (int r = 0; r < rows; ++r) {
-        kernels::packRow(matrix, target, r, dtype, file.data() + static_cast<std::size_t>(r) * bytes);
-        if (dtype == DType::F8E4M3)
-            for (std::size_t b = 0; b < 2; ++b)
-                kernels::packScale(matrix, target, r, static_cast<std::int64_t>(b), fp8Scales[b]);
-    }
+    for (int r = 0; r < rows; r += 16)
+        kernels::packRows(matrix, target, r, std::min(16, rows - r), dtype, file.data() + static_cast<std::size_t>(r) * bytes);
+    for (int r = 0; r < rows && dtype == DType::F8E4M3; ++r)
+        for (std::size_t b = 0; b < 2; ++b)
+            kernels::packScale(matrix, target, r, static_cast<std::int64_t>(b), fp8Scales[b]);
     std::vector<float> expected(static_cast<std::size_t>(columns));
     std::vector<float> got(static_cast<std::size_t>(columns));
     for (int r = 0; r < rows; ++r) {

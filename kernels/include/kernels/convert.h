@@ -49,8 +49,10 @@ struct PackTarget {
     std::byte *data = nullptr;
     float *scales = nullptr, *minimums = nullptr;
 };
-// Puts row `index` of the matrix in its place. `row` is the file's row of `type` (F8E5M2: not here).
-void packRow(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, DType type, const std::byte *row);
+// Puts rows [first, first + count) in their place; they must lie in one group of sixteen. `rows` are the file's, of
+// `type` (F8E5M2: not here), one after the other.
+void packRows(const PackedMatrix &matrix, const PackTarget &target, std::int64_t first, int count, DType type,
+              const std::byte *rows);
 // FP8: the scale of row `index` and scale block `block`.
 void packScale(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, std::int64_t block, float scale);
 // The values of row `index`, bit-equal to dequantizeRow of the file's row.
