@@ -175,7 +175,7 @@ std::vector<engine::DeviceInfo> Runtime::devices() const
     cpu.id = "cpu";
     cpu.name = "Test processor";
     cpu.totalBytes = 16'000'000'000ULL;
-    cpu.freeBytes = 8'000'000'000ULL;
+    cpu.freeBytes = freeBytes;
     cpu.threads = 2;
     cpu.instructionSet = "reference";
     return {cpu};
@@ -183,7 +183,8 @@ std::vector<engine::DeviceInfo> Runtime::devices() const
 
 std::unique_ptr<engine::ModelLoad> Runtime::load(const engine::LoadOptions &options, engine::Wake wake)
 {
-    auto finish = [state = m_state, options, fails = options.path == failLoadsOf]() -> engine::Result<engine::ModelId> {
+    auto finish = [state = m_state, options, 
+                      fails = options.path == failLoadsOf || (failLoadsOfRequantized && !options.requantize.empty())]() -> engine::Result<engine::ModelId> {
         if (fails)
             return engine::Error{engine::ErrorCode::BadFile, "The file " + options.path + " is cut off."};
         const std::lock_guard lock(state->mutex);

@@ -29,6 +29,8 @@ public:
     std::function<Script(const engine::LoadOptions &, const engine::GenerationRequest &)> script;
     int loadMilliseconds = 5;
     std::string failLoadsOf; // a path that cannot be loaded
+    bool failLoadsOfRequantized = false;
+    std::uint64_t freeBytes = 8'000'000'000ULL; // what the only device says
 
     [[nodiscard]] std::vector<engine::GenerationRequest> requests() const; // all that were started
     [[nodiscard]] int liveGenerations() const;

@@ -321,6 +321,8 @@ void CompareColumn::answer(quint64 seed)
 
     engine::GenerationRequest request;
     request.turns = m_turns;
+    for (engine::Turn &turn : request.turns)
+        std::erase(turn.images, nullptr); // a stored picture that is gone or broken
     request.sampling = settings().sampling(seed);
     const ModelEntry *entry = m_library.find(modelKey());
     m_run = StoredRun();

@@ -233,6 +233,7 @@ void ComparePage::newComparison()
     m_running = -1;
     m_votes.clear();
     m_pictures.clear();
+    m_awaited.clear();
     m_seed = newSeed();
     for (CompareColumn *column : std::as_const(m_columns))
         column->clear();
@@ -255,7 +256,7 @@ void ComparePage::ask(const QString &text, const QVector<LoadedPicture> &picture
 {
     if (isBusy() || (text.trimmed().isEmpty() && pictures.isEmpty()))
         return;
-    if (!m_pictures.isEmpty()) {
+    if (!m_awaited.isEmpty()) {
         emit problem(tr("The pictures of this comparison are still being read; ask again in a moment."));
         return;
     }
@@ -473,6 +474,7 @@ void ComparePage::requestPictures(const StoredComparison &stored)
                     names.insert(part.sha256, part.name);
     for (auto name = names.cbegin(); name != names.cend(); ++name) {
         const QString sha256 = name.key();
+        m_awaited += sha256;
         m_store.loadAttachment(sha256, this, [this, sha256, shown = name.value(), id = stored.id](const QByteArray &bytes) {
             if (id == m_comparison)
                 m_pictures.insert(m_loader.loadBytes(bytes, shown), sha256);
@@ -485,6 +487,7 @@ void ComparePage::onPictureLoaded(quint64 number, const LoadedPicture &picture)
     const QString sha256 = m_pictures.take(number);
     if (sha256.isEmpty())
         return; // the composer's own
+    m_awaited.remove(sha256);
     for (CompareColumn *column : std::as_const(m_columns))
         column->setPicture(sha256, picture);
     m_question->setThumbnail(picture.name, picture.thumbnail);
@@ -492,7 +495,8 @@ void ComparePage::onPictureLoaded(quint64 number, const LoadedPicture &picture)
 
 void ComparePage::onPictureFailed(quint64 number, const QString &name, const QString &sentence)
 {
-    if (!m_pictures.take(number).isEmpty())
+    const QString sha256 = m_pictures.take(number);
+    if (!sha256.isEmpty() && m_awaited.remove(sha256))
         emit problem(tr("The picture %1 of this comparison is gone: %2").arg(name, sentence));
 }
 

@@ -6,6 +6,7 @@
 #include "compare/word_diff.h"
 
 #include <QHash>
+#include <QSet>
 #include <QWidget>
 
 class QHBoxLayout;
@@ -85,7 +86,8 @@ private:
     bool m_swap = false;             // the models do not fit together: one after the other
     int m_running = -1;              // swap: the column that answers
     QHash<int, Verdict> m_votes;     // by turn
-    QHash<quint64, QString> m_pictures; // loads under way: number to attachment
+    QSet<QString> m_awaited;            // attachments of a reopened comparison that are not read yet
+    QHash<quint64, QString> m_pictures; // those being decoded: number to attachment
     WordDiff m_difference;
 
     PageHeader *m_header;

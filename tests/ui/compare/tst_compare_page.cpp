@@ -1,0 +1,337 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "../../app/picture_bytes.h"
+#include "fake_runtime.h"
+#include "pages.h"
+
+#include "chat/composer.h"
+#include "compare/compare_column.h"
+#include "compare/compare_page.h"
+#include "compare/compare_parts.h"
+#include "services/engine_service.h"
+#include "services/image_loader.h"
+#include "services/model_library.h"
+#include "services/settings.h"
+#include "storage/conversation_store.h"
+#include "widgets/role_label.h"
+
+#include <QMenu>
+#include <QPushButton>
+#include <QSignalSpy>
+#include <QTemporaryDir>
+#include <QtTest>
+
+#include <memory>
+#include <optional>
+
+using namespace ui;
+
+namespace {
+
+// The two columns say different things, and each says how many questions it has been asked.
+fake::Script differentAnswers(const engine::LoadOptions &options, const engine::GenerationRequest &request)
+{
+    int questions = 0;
+    for (const engine::Turn &turn : request.turns)
+        questions += turn.role == engine::Role::User ? 1 : 0;
+    fake::Script script;
+    const std::string number = std::to_string(questions);
+    if (options.requantize.empty())
+        script.answer = {"The **tallest** bar", " is 81", " and the lowest 28", ", question " + number, "."};
+    else
+        script.answer = {"The **tallest** bar", " is 80", " and the lowest 30", ", question " + number, "."};
+    script.microsecondsPerPiece = 3000;
+    return script;
+}
+
+} // namespace
+
+class TestComparePage : public QObject
+{
+    Q_OBJECT
+
+private:
+    QPushButton *button(const QString &start)
+    {
+        for (QPushButton *candidate : m_page->findChildren<QPushButton *>())
+            if (candidate->text().startsWith(start) && !candidate->isHidden())
+                return candidate;
+        return nullptr;
+    }
+    LoadedPicture picture()
+    {
+        const picture::Bytes encoded = picture::png(640, 360, 3, picture::gradient(640, 360));
+        QSignalSpy loaded(m_loader.get(), &ImageLoader::loaded);
+        m_loader->loadBytes(QByteArray(reinterpret_cast<const char *>(encoded.data()), qsizetype(encoded.size())),
+            QStringLiteral("chart.png"));
+        (void)loaded.wait();
+        return loaded.value(0).value(1).value<LoadedPicture>();
+    }
+    void ask(const QString &text, const QVector<LoadedPicture> &pictures = {})
+    {
+        m_page->ask(text, pictures);
+        QTRY_VERIFY(!m_page->isBusy());
+    }
+    CompareColumn &column(int index) { return *m_page->columns()[index]; }
+    void openPage()
+    {
+        m_page = std::make_unique<ComparePage>(*m_engine, *m_library, *m_store, *m_loader, *m_settings);
+        m_page->resize(1180, 820);
+        m_page->show();
+    }
+    StoredComparison stored(RowId id)
+    {
+        std::optional<StoredComparison> answer;
+        m_store->loadComparison(id, this, [&](const StoredComparison &comparison) { answer = comparison; });
+        [&] { QTRY_VERIFY(answer); }();
+        return answer.value_or(StoredComparison());
+    }
+
+    std::unique_ptr<QTemporaryDir> m_folder;
+    std::unique_ptr<Settings> m_settings;
+    std::unique_ptr<ConversationStore> m_store;
+    fake::Runtime *m_runtime = nullptr;
+    std::unique_ptr<EngineService> m_engine;
+    std::unique_ptr<ModelLibrary> m_library;
+    std::unique_ptr<ImageLoader> m_loader;
+    std::unique_ptr<ComparePage> m_page;
+
+private slots:
+    void initTestCase()
+    {
+        QApplication::setStyle(new theme::Style);
+        pages::dress(false);
+    }
+    void init();
+    void cleanup();
+
+    void theFirstPairIsTheModelAndItsCopy();
+    void bothAnswerAtOnceWithOneSeed();
+    void historiesStayApart();
+    void unlockedSeedsDiffer();
+    void differencesAreFound();
+    void aVoteIsKept();
+    void aComparisonComesBackAfterARestart();
+    void continuingMakesAChat();
+    void stopEndsBoth();
+    void whatDoesNotFitAnswersInTurn();
+    void aThirdColumnBeginsANewComparison();
+    void anAnswerThatFailsSaysWhyAndLeavesTheOther();
+};
+
+void TestComparePage::init()
+{
+    m_folder = std::make_unique<QTemporaryDir>();
+    m_settings = std::make_unique<Settings>(m_folder->filePath(QStringLiteral("x.conf")));
+    m_store = std::make_unique<ConversationStore>(m_folder->filePath(QStringLiteral("data")));
+    QSignalSpy opened(m_store.get(), &ConversationStore::opened);
+    m_store->open();
+    QVERIFY(opened.wait());
+    auto runtime = std::make_unique<fake::Runtime>();
+    runtime->script = differentAnswers;
+    m_runtime = runtime.get();
+    m_engine = std::make_unique<EngineService>(std::move(runtime));
+    m_library = std::make_unique<ModelLibrary>(*m_settings);
+    m_loader = std::make_unique<ImageLoader>();
+    if (!m_library->entries()[0].isUsable())
+        QSKIP("the embedded model is not in this tree");
+    openPage();
+}
+
+void TestComparePage::cleanup()
+{
+    m_page.reset();
+    m_engine.reset();
+    m_store.reset();
+}
+
+void TestComparePage::theFirstPairIsTheModelAndItsCopy()
+{
+    QCOMPARE(column(0).modelKey(), QStringLiteral("mini-vl"));
+    QCOMPARE(column(1).modelKey(), QStringLiteral("mini-vl:q4_0"));
+    bool said = false;
+    for (const RoleLabel *label : m_page->findChildren<RoleLabel *>())
+        said = said || (label->text().startsWith(QStringLiteral("Both fit: ")) && label->text().endsWith(QStringLiteral("GB")));
+    QVERIFY(said);
+    pages::shoot(*m_page, QStringLiteral("compare_empty"));
+}
+
+void TestComparePage::bothAnswerAtOnceWithOneSeed()
+{
+    const LoadedPicture chart = picture();
+    ask(QStringLiteral("How much higher is the tallest bar?"), {chart});
+    QCOMPARE(m_runtime->mostAtOnce(), 2);
+    const auto requests = m_runtime->requests();
+    QCOMPARE(requests.size(), std::size_t(2));
+    QCOMPARE(requests[0].sampling.seed, requests[1].sampling.seed);
+    QVERIFY(requests[0].model != requests[1].model);
+    QCOMPARE(requests[0].turns.at(0).images.at(0)->width, 640);
+    QCOMPARE(column(0).latestAnswer(), QStringLiteral("The tallest bar is 81 and the lowest 28, question 1."));
+    QCOMPARE(column(0).metrics().shownTokens(), QStringLiteral("5"));
+}
+
+void TestComparePage::historiesStayApart()
+{
+    ask(QStringLiteral("first"));
+    ask(QStringLiteral("second"));
+    const auto requests = m_runtime->requests();
+    QCOMPARE(requests.size(), std::size_t(4));
+    for (std::size_t i : {2U, 3U}) {
+        QCOMPARE(requests[i].turns.size(), std::size_t(3));
+        const bool left = requests[i].model == requests[0].model;
+        const std::string &own = requests[i].turns[1].text;
+        QVERIFY(own.find(left ? "81" : "80") != std::string::npos);
+        QVERIFY(own.find(left ? "80" : "81") == std::string::npos);
+    }
+}
+
+void TestComparePage::unlockedSeedsDiffer()
+{
+    button(QStringLiteral("Same seed"))->click();
+    ask(QStringLiteral("a"));
+    const auto requests = m_runtime->requests();
+    QVERIFY(requests[0].sampling.seed != requests[1].sampling.seed);
+}
+
+void TestComparePage::differencesAreFound()
+{
+    ask(QStringLiteral("How much higher is the tallest bar than the lowest one?"), {picture()});
+    QVERIFY(button(QStringLiteral("First difference: word 5")) != nullptr);
+    pages::shoot(*m_page, QStringLiteral("compare_done"));
+    m_runtime->script = [](const auto &, const auto &) { return fake::Script(); };
+    ask(QStringLiteral("again"));
+    QVERIFY(button(QStringLiteral("The answers are the same")) != nullptr);
+}
+
+void TestComparePage::aVoteIsKept()
+{
+    QVERIFY(button(QStringLiteral("Tie")) == nullptr || !button(QStringLiteral("Tie"))->isVisible()); // nothing to judge yet
+    ask(QStringLiteral("a"));
+    button(QStringLiteral("Tie"))->click();
+    button(QStringLiteral("◀ Left"))->click();
+    QVERIFY(button(QStringLiteral("◀ Left"))->isChecked());
+    QVERIFY(!button(QStringLiteral("Tie"))->isChecked());
+    const StoredComparison kept = stored(m_page->comparison());
+    QCOMPARE(kept.votes.size(), 1);
+    QCOMPARE(kept.votes[0].verdict, Verdict::LeftBetter);
+}
+
+void TestComparePage::aComparisonComesBackAfterARestart()
+{
+    column(1).setSettings({0.7, 0.9, 64});
+    ask(QStringLiteral("图里有几个圆形？"), {picture()});
+    ask(QStringLiteral("second"));
+    button(QStringLiteral("Both bad"))->click();
+    const RowId id = m_page->comparison();
+    m_page.reset();
+    openPage();
+    QSignalSpy opened(m_page.get(), &ComparePage::sessionOpened);
+    m_page->openComparison(id);
+    QVERIFY(opened.wait());
+    QCOMPARE(m_page->comparison(), id);
+    QCOMPARE(column(1).modelKey(), QStringLiteral("mini-vl:q4_0"));
+    QCOMPARE(column(1).settings(), (ColumnSettings{0.7, 0.9, 64}));
+    QCOMPARE(column(1).latestAnswer(), QStringLiteral("The tallest bar is 80 and the lowest 30, question 2."));
+    QVERIFY(button(QStringLiteral("Both bad"))->isChecked());
+    QVERIFY(button(QStringLiteral("First difference: word 5")) != nullptr);
+    QTRY_VERIFY_WITH_TIMEOUT(([&] { // the pictures are read again before the next question
+        m_page->ask(QStringLiteral("third"), {});
+        return m_page->isBusy();
+    }()), 5000);
+    QTRY_VERIFY(!m_page->isBusy());
+    const auto requests = m_runtime->requests();
+    QCOMPARE(requests.back().turns.size(), std::size_t(5));
+    QVERIFY(requests.back().turns[0].images.at(0) != nullptr);
+    QCOMPARE(requests.back().turns[0].images[0]->width, 640);
+}
+
+void TestComparePage::continuingMakesAChat()
+{
+    ask(QStringLiteral("a question"), {picture()});
+    QSignalSpy chats(m_page.get(), &ComparePage::continueInChat);
+    auto *menu = button(QStringLiteral("Continue with"))->menu();
+    emit menu->aboutToShow();
+    QCOMPARE(menu->actions().size(), 2);
+    menu->actions().at(1)->trigger();
+    QVERIFY(chats.wait());
+    std::optional<StoredConversation> chat;
+    m_store->loadConversation(chats[0][0].toLongLong(), this, [&](const StoredConversation &back) { chat = back; });
+    QTRY_VERIFY(chat);
+    QCOMPARE(chat->kind, ConversationKind::Chat);
+    QCOMPARE(chat->modelKey, QStringLiteral("mini-vl:q4_0"));
+    QCOMPARE(chat->path().size(), 2);
+    QCOMPARE(chat->path()[0].parts[0].kind, PartKind::Image);
+    QCOMPARE(chat->path()[1].text(), QStringLiteral("The **tallest** bar is 80 and the lowest 30, question 1."));
+    QCOMPARE(chat->path()[1].state, AnswerState::Complete);
+}
+
+void TestComparePage::stopEndsBoth()
+{
+    m_runtime->script = [](const auto &, const auto &) {
+        fake::Script script;
+        script.endless = true;
+        return script;
+    };
+    m_page->ask(QStringLiteral("a"), {});
+    QTRY_COMPARE(m_runtime->liveGenerations(), 2);
+    QTest::qWait(50);
+    m_page->stop();
+    QTRY_VERIFY(!m_page->isBusy());
+    QCOMPARE(m_runtime->liveGenerations(), 0);
+    const StoredComparison kept = stored(m_page->comparison());
+    for (const StoredConversation &side : kept.columns) {
+        QCOMPARE(side.path().last().state, AnswerState::Cancelled);
+        QVERIFY(!side.path().last().text().isEmpty());
+    }
+}
+
+void TestComparePage::whatDoesNotFitAnswersInTurn()
+{
+    m_runtime->freeBytes = 1000;
+    m_page->newComparison();
+    bool said = false;
+    for (const RoleLabel *label : m_page->findChildren<RoleLabel *>())
+        said = said || label->text().startsWith(QStringLiteral("Will swap: "));
+    QVERIFY(said);
+    ask(QStringLiteral("a"));
+    QCOMPARE(m_runtime->mostAtOnce(), 1);
+    QCOMPARE(m_runtime->requests().size(), std::size_t(2));
+    QCOMPARE(m_engine->models().size(), std::size_t(1)); // the first made room
+    QVERIFY(!column(0).latestAnswer().isEmpty());
+    QVERIFY(!column(1).latestAnswer().isEmpty());
+    m_page->ask(QStringLiteral("stopped while one waits"), {});
+    m_page->stop();
+    QTRY_VERIFY(!m_page->isBusy());
+}
+
+void TestComparePage::aThirdColumnBeginsANewComparison()
+{
+    ask(QStringLiteral("a"));
+    const RowId first = m_page->comparison();
+    button(QStringLiteral("Add column"))->click();
+    QCOMPARE(m_page->columns().size(), 3);
+    QCOMPARE(m_page->comparison(), RowId(0));
+    ask(QStringLiteral("b"));
+    QVERIFY(m_page->comparison() != first);
+    QCOMPARE(stored(m_page->comparison()).columns.size(), 3);
+    m_page->openComparison(first);
+    QTRY_COMPARE(m_page->columns().size(), 2);
+    QTRY_COMPARE(column(0).latestAnswer(), QStringLiteral("The tallest bar is 81 and the lowest 28, question 1."));
+}
+
+void TestComparePage::anAnswerThatFailsSaysWhyAndLeavesTheOther()
+{
+    m_runtime->failLoadsOfRequantized = true;
+    ask(QStringLiteral("a"));
+    QVERIFY(!column(0).latestAnswer().isEmpty());
+    QVERIFY(column(1).latestAnswer().isEmpty());
+    const StoredComparison kept = stored(m_page->comparison());
+    QCOMPARE(kept.columns[1].path().last().state, AnswerState::Failed);
+    QVERIFY(kept.columns[1].path().last().run->error.contains(QStringLiteral("cut off")));
+    m_runtime->failLoadsOfRequantized = false;
+    ask(QStringLiteral("b"));
+    QCOMPARE(column(1).latestAnswer(), QStringLiteral("The tallest bar is 80 and the lowest 30, question 1."));
+}
+
+QTEST_MAIN(TestComparePage)
+#include "tst_compare_page.moc"
