@@ -74,19 +74,8 @@ def fp8_dequantise(q, scale):
     return q.float() * s
 
 
-def fake_fp8(w):
-    with torch.no_grad():
-        d = fp8_dequantise(*fp8_quantise(w.detach())) - w.detach().float()
-    return w + d.to(w.dtype)
-
-
 class Linear(nn.Linear):
-    """A linear layer that lands in FP8 in the file; `fake` rounds it while training, with straight-through gradients."""
-    fake = False
-
-    def forward(self, x):
-        w = fake_fp8(self.weight) if Linear.fake else self.weight
-        return F.linear(x, w, self.bias)
+    """A linear layer that lands in FP8 in the file."""
 
 
 # -------------------------------------------------------------------------------------------------------------- vision
@@ -264,8 +253,7 @@ class Moe(nn.Module):
         self.load = None
 
     def forward(self, x):
-        with torch.autocast(x.device.type, enabled=False):
-            s = torch.sigmoid(F.linear(x.float(), self.gate.weight.float()))
+        s = torch.sigmoid(F.linear(x.float(), self.gate.weight.float()))
         choice = s.detach() + self.gate.e_score_correction_bias
         idx = choice.topk(self.k, -1).indices
         w = s.gather(-1, idx)
@@ -275,8 +263,6 @@ class Moe(nn.Module):
             with torch.no_grad():
                 self.load = (dense > 0).float().flatten(0, -2).mean(0)
         wg, wu, wd = self.w_gate, self.w_up, self.w_down
-        if Linear.fake:
-            wg, wu, wd = fake_fp8(wg), fake_fp8(wu), fake_fp8(wd)
         e, mi, h = wg.shape
         a = F.silu(F.linear(x, wg.reshape(e * mi, h))) * F.linear(x, wu.reshape(e * mi, h))
         a = a.unflatten(-1, (e, mi)) * dense.to(a.dtype).unsqueeze(-1)

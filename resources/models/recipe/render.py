@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: 2026 The Diptych authors
+# SPDX-License-Identifier: Apache-2.0
+"""Paints scenes on the device in batches and cuts them into VL2's tiles; also makes the dense labels.
+
+Shapes and glyphs are signed-distance tables sampled through an affine map. A picture is painted at its own source size
+when that is small (so that enlarging it looks as it does in life) and at the size of its tiles otherwise, then resized
+with the antialiased bicubic filter that Pillow uses, padded with grey 127 and cut.
+"""
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import language as L
+from geometry import COUNT, OFFSET, signed_distance_tables
+from scenes import CROWD, NOISE, SCREEN, SLOTS
+
+GRID = 96
+REACH = 1.25
+# columns of a slot: table, cx, cy, half, cos, sin, r, g, b, or, og, ob, outline width, wrap, shape, colour, char, box x0 y0 x1 y1
+COLS = 21
+TILE = 224
+
+
+def contain(w, h, bw, bh):
+    """The size ImageOps.contain gives."""
+    if w / h > bw / bh:
+        return bw, max(1, round(h / w * bw))
+    if w / h < bw / bh:
+        return max(1, round(w / h * bh)), bh
+    return bw, bh
+
+
+def slot_row(o, kind):
+    if kind == "shape":
+        table = OFFSET[o["shape"]] + o["variant"]
+        s, c, ch = L.SHAPES.index(o["shape"]) + 1, L.COLOURS.index(o["colour"]) + 1, 0
+        out = o["outline"] or (0.0, 0.0, 0.0)
+        ow = o["ow"]
+    else:
+        table = COUNT + o["font"] * 62 + o["char"]
+        s, c, ch = 9, 0, o["char"] + 1
+        out, ow = (0.0, 0.0, 0.0), 0.0
+    return [table, o["cx"], o["cy"], o["half"], math.cos(o["rot"]), math.sin(o["rot"]), *o["rgb"], *out, ow, 0.0, s, c, ch, *o["box"]]
+
+
+def junk_rows(scene, rng, n_fonts):
+    """Slots of a picture nobody should answer about: repeated small shapes, or a page of glyphs and boxes."""
+    w, h = scene["w"], scene["h"]
+    short = min(w, h)
+    rows = []
+    n = {CROWD: SLOTS, NOISE: rng.choice((0, 0, 2, 4)), SCREEN: SLOTS}[scene["junk"]]
+    for i in range(n):
+        half = short * rng.uniform(0.012, 0.05)
+        wrap = 1.0
+        table = rng.randrange(COUNT)
+        if scene["junk"] == NOISE:
+            half, wrap = short * rng.uniform(0.1, 0.6), 0.0
+        if scene["junk"] == SCREEN:
+            if i < 3:
+                half, wrap, table = short * rng.uniform(0.1, 0.5), 0.0, OFFSET["rectangle"] + rng.randrange(24)
+            else:
+                half, table = max(2.0, short * rng.uniform(0.008, 0.02)), COUNT + rng.randrange(n_fonts * 62)
+        a = rng.uniform(-math.pi, math.pi) if scene["junk"] != SCREEN else 0.0
+        rgb = [rng.random() * 255 for _ in range(3)]
+        rows.append([table, rng.uniform(0, w), rng.uniform(0, h), half, math.cos(a), math.sin(a), *rgb, 0, 0, 0, 0, wrap, 0, 0, 0, 0, 0, 0, 0])
+    return rows
+
+
+def scene_rows(scene, rng, n_fonts):
+    rows = [slot_row(o, "shape") for o in scene["objects"]]
+    if scene["text"]:
+        rows += [slot_row(g, "glyph") for g in scene["text"]["glyphs"]]
+    if scene["junk"]:
+        rows = junk_rows(scene, rng, n_fonts)
+    rows = rows[:SLOTS]
+    out = np.zeros((SLOTS, COLS), np.float32)
+    out[:, 3] = -1.0
+    if rows:
+        out[:len(rows)] = rows
+    return out
+
+
+class Painter:
+    def __init__(self, glyphs, device):
+        self.device = device
+        shapes = torch.from_numpy(signed_distance_tables(GRID, REACH)).to(device)
+        g = torch.from_numpy(glyphs.tables).to(device).flatten(0, 1).float() / 254
+        g = torch.cat([F.interpolate(c[:, None], size=(GRID, GRID), mode="bilinear", align_corners=False)[:, 0].half()
+                       for c in g.split(512)])
+        self.tables = torch.cat((shapes.half(), g))
+
+    def sample(self, slots, points, wrap):
+        """Signed distance in source pixels. slots [n, S, COLS], points [n or 1, P, 2] in source pixels -> [n, S, P]"""
+        n, s, _ = slots.shape
+        t = self.tables[slots[..., 0].long().flatten()].float()[:, None]
+        half = slots[..., 3:4].abs()
+        k = 1 / (half * REACH)
+        cs, sn = slots[..., 4:5] * k, slots[..., 5:6] * k
+        dx = points[:, None, :, 0] - slots[..., 1:2]
+        dy = points[:, None, :, 1] - slots[..., 2:3]
+        u = torch.stack((dx * cs + dy * sn, dy * cs - dx * sn), -1)
+        if wrap:
+            u = torch.where(slots[..., None, 13:14] > 0, torch.remainder(u + 1.5, 3.0) - 1.5, u)
+        v = F.grid_sample(t, u.view(n * s, -1, 1, 2), mode="bilinear", padding_mode="border", align_corners=False)
+        reach = u.abs().amax(-1)
+        return (v.view(n, s, -1) + (reach - 1).clamp_min(0) * REACH) * half, reach
+
+    @torch.no_grad()
+    def chunk(self, slots, ground, c, rw, rh, gen):
+        """-> float [n, 3, rh, rw] in 0..1"""
+        n = slots.shape[0]
+        dev, w, h, noise = self.device, c["w"], c["h"], c["noise"]
+        xs = (torch.arange(rw, device=dev) + 0.5) * (w / rw)
+        ys = (torch.arange(rh, device=dev) + 0.5) * (h / rh)
+        pts = torch.stack((xs[None].expand(rh, rw), ys[:, None].expand(rh, rw)), -1).view(1, -1, 2)
+        # ground: c0(3) c1(3) angle radial
+        c0, c1 = ground[:, 0:3, None] / 255, ground[:, 3:6, None] / 255
+        ang, radial = ground[:, 6:7], ground[:, 7:8]
+        nx, ny = pts[..., 0] / w - 0.5, pts[..., 1] / h - 0.5
+        t = torch.where(radial > 0, (nx * nx + ny * ny).sqrt() * 1.41, 0.5 + (nx * ang.cos() + ny * ang.sin()) / 1.41).clamp(0, 1)
+        img = torch.lerp(c0.expand(-1, -1, rw * rh), c1.expand(-1, -1, rw * rh), t[:, None].expand(-1, 3, -1))
+        if noise > 0:
+            img = img.view(n, 3, rh, rw)
+            for o in ((4, 1.0), (11, 0.7), (29, 0.5)) + (((80, 0.5), (160, 0.35)) if noise > 0.1 else ()):
+                z = torch.randn(n, 3, o[0], o[0], device=dev, generator=gen)
+                if noise <= 0.1:
+                    z = z.mean(1, keepdim=True) * 1.2 + 0.35 * z
+                img = img + F.interpolate(z, size=(rh, rw), mode="bicubic", align_corners=False) * (noise * o[1])
+            img = img.clamp(0, 1).view(n, 3, -1)
+        if c["slots"]:
+            sl = slots[:, :c["slots"]]
+            px = max(w / rw, h / rh)
+            sd, _ = self.sample(sl, pts, c["wrap"])
+            sd = torch.where(sl[..., 3:4] > 0, sd, 1e9) / px
+            aa = 0.02 if c["hard"] else 1.0
+            a = (0.5 - sd / aa).clamp(0, 1)
+            rgb = sl[..., 6:9] / 255
+            if c["outlines"]:
+                ow = sl[..., 12:13]
+                ring = ((0.5 - (sd - ow / px) / aa).clamp(0, 1) * (ow > 0) - a).clamp_min(0)
+                a, rgb = torch.cat((a, ring), 1), torch.cat((rgb, sl[..., 9:12] / 255), 1)
+            total = a.sum(1, keepdim=True)
+            img = img * (1 - total).clamp_min(0) + torch.bmm(rgb.transpose(1, 2), a / total.clamp_min(1))
+        img = img.view(n, 3, rh, rw)
+        if c["blur"]:
+            img = F.avg_pool2d(F.pad(img, (1, 1, 1, 1), mode="replicate"), 3, 1)
+        if c["grain"] > 0:
+            img = img + torch.randn(img.shape, device=dev, generator=gen) * c["grain"]
+        return (img.clamp(0, 1) * 255).round() / 255
+
+    @staticmethod
+    def pad_view(img, w, h, bw, bh):
+        cw, ch = contain(w, h, bw, bh)
+        if (cw, ch) != (img.shape[3], img.shape[2]):
+            img = F.interpolate(img, size=(ch, cw), mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+            img = (img * 255).round() / 255
+        x, y = round((bw - cw) * 0.5), round((bh - ch) * 0.5)
+        return F.pad(img, (x, bw - cw - x, y, bh - ch - y), value=127 / 255)
+
+    @staticmethod
+    def label_points(w, h, tw, th):
+        """Patch centres of the global view and of the assembled local grid, in source pixels; and pixels per source pixel."""
+        out, scales = [], []
+        for bw, bh in ((TILE, TILE), (TILE * tw, TILE * th)):
+            cw, ch = contain(w, h, bw, bh)
+            x, y = round((bw - cw) * 0.5), round((bh - ch) * 0.5)
+            px = ((np.arange(bw // 14) + 0.5) * 14 - x) * (w / cw)
+            py = ((np.arange(bh // 14) + 0.5) * 14 - y) * (h / ch)
+            gx, gy = np.meshgrid(px, py)
+            out.append(np.stack((gx, gy), -1).reshape(-1, 2))
+            scales.append(np.full((gx.size, 1), cw / w))
+        return np.concatenate((np.concatenate(out), np.concatenate(scales)), 1).astype(np.float32)
+
+    @torch.no_grad()
+    def batch(self, b, gen):
+        """b: one layout's batch of chunks -> tiles float [B, 1+n, 3, 224, 224] in -1..1 and the dense labels."""
+        tw, th = b["layout"]
+        tiles = []
+        slots = torch.from_numpy(b["slots"]).to(self.device, non_blocking=True)
+        ground = torch.from_numpy(b["ground"]).to(self.device, non_blocking=True)
+        pts = np.empty((slots.shape[0], 256 * (1 + tw * th), 5), np.float32)
+        for c in b["chunks"]:
+            sl, gr = slots[c["at"]:c["to"]], ground[c["at"]:c["to"]]
+            w, h = c["w"], c["h"]
+            cw, ch = contain(w, h, TILE * tw, TILE * th)
+            rw, rh = (w, h) if w <= cw else (cw, ch)
+            img = self.chunk(sl, gr, c, rw, rh, gen)
+            g = self.pad_view(img, w, h, TILE, TILE)
+            loc = self.pad_view(img, w, h, TILE * tw, TILE * th)
+            loc = loc.view(-1, 3, th, TILE, tw, TILE).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
+            tiles.append(torch.cat((g[:, None], loc), 1))
+            pts[c["at"]:c["to"], :, :3] = self.label_points(w, h, tw, th)
+            pts[c["at"]:c["to"], :, 3:] = (w, h)
+        pts = torch.from_numpy(pts).to(self.device, non_blocking=True)
+        points, scale, wh = pts[..., :2], pts[..., 2:3], pts[..., 3:]
+        sd, reach = self.sample(slots, points, False)
+        sd = sd * scale[:, None, :, 0]
+        bad = (slots[..., 3:4] < 0) | (slots[..., 14:15] == 0) | (reach > 1)
+        best, who = torch.where(bad, 1e6, sd).min(1)
+        info = slots.gather(1, who[..., None].expand(-1, -1, COLS))
+        info = torch.where((best < 4.0)[..., None], info, 0.0)
+        centre = (info[..., 17:19] + info[..., 19:21]) / 2
+        extent = info[..., 19:21] - info[..., 17:19]
+        return torch.cat(tiles) * 2 - 1, {
+            "cls": info[..., 14:17].long(),
+            "rel": torch.cat(((centre - points) * scale / TILE, extent * scale / TILE), -1),
+            "abs": torch.cat((centre / wh, extent / wh), -1),
+            "own": points / wh,
+            "best": best.clamp(max=1e5)}

@@ -1,0 +1,536 @@
+# SPDX-FileCopyrightText: 2026 The Diptych authors
+# SPDX-License-Identifier: Apache-2.0
+"""Trains mini-vl. Runs on any number of GPUs (torchrun) or on the CPU; resumes from weights and a schedule position.
+
+    torchrun --nproc_per_node=2 train.py --tokenizer T.json --glyphs glyphs.npz --out OUT --seconds 420 --begin 0 --end 1
+
+The matrices of the blocks are stepped by Muon, everything else by AdamW; the model computes in bf16 with float32 masters.
+"""
+import argparse
+import json
+import math
+import os
+import random
+import time
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn as nn
+import torch.nn.functional as F
+
+import data as D
+import scenes as S
+from glyphs import Glyphs
+from model import MiniVL, fp8_dequantise, fp8_quantise, make_config
+from render import Painter
+
+TAP = 1
+
+
+class Heads(nn.Module):
+    """Dense training targets; dropped at export."""
+
+    def __init__(self, width, hidden):
+        super().__init__()
+        self.patch = nn.Linear(width, 10 + 12 + 63 + 4)
+        self.token = nn.Linear(hidden, 10 + 12 + 4 + 2)
+
+
+def dense_loss(out, cls, box, chars):
+    fg = cls[..., 0] > 0
+    nf = fg.sum().clamp_min(1)
+    ls = F.cross_entropy(out[..., :10].flatten(0, -2).float(), cls[..., 0].flatten(), reduction="none").view(fg.shape)
+    lc = F.cross_entropy(out[..., 10:22].flatten(0, -2).float(), cls[..., 1].flatten(), reduction="none").view(fg.shape)
+    loss = ((ls + lc) * fg).sum() / nf + 0.5 * (ls * ~fg).mean()
+    at = 22
+    if chars:
+        g = cls[..., 0] == 9
+        lx = F.cross_entropy(out[..., 22:85].flatten(0, -2).float(), cls[..., 2].flatten(), reduction="none").view(fg.shape)
+        loss = loss + (lx * g).sum() / g.sum().clamp_min(1)
+        at = 85
+    lb = (out[..., at:at + 4].float() - box).abs().sum(-1)
+    return loss + 2.0 * (lb * fg).sum() / nf
+
+
+def token_pool(lab, tw, th, keys):
+    """Patch labels -> token labels: of every 2x2 the patch nearest to an object. Also the token's place in the sequence."""
+    outs = {k: [] for k in keys}
+    at = 0
+    for gw, gh in ((16, 16), (16 * tw, 16 * th)):
+        n = gw * gh
+
+        def block(x):
+            x = x[:, at:at + n]
+            return x.reshape(x.shape[0], gh // 2, 2, gw // 2, 2, *x.shape[2:]).transpose(2, 3).flatten(3, 4).flatten(1, 2)
+        pick = block(lab["best"]).argmin(2)
+        for k in keys:
+            x = block(lab[k])
+            outs[k].append(x.gather(2, pick[..., None, None].expand(-1, -1, 1, x.shape[-1]))[:, :, 0])
+        at += n
+    return {k: torch.cat(v, 1) for k, v in outs.items()}
+
+
+def token_places(tw, th, device):
+    g = [r * 9 + c for r in range(8) for c in range(8)]
+    loc = [73 + r * (8 * tw + 1) + c for r in range(8 * th) for c in range(8 * tw)]
+    return torch.tensor(g + loc, device=device)
+
+
+def newton_schulz(g):
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = g.bfloat16()
+    t = x.shape[-2] > x.shape[-1]
+    if t:
+        x = x.mT
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(5):
+        m = x @ x.mT
+        x = a * x + (b * m + c * m @ m) @ x
+    return x.mT if t else x
+
+
+class Optimizer:
+    """Every parameter lives in one flat buffer (and its float32 master in another), AdamW's first, then Muon's by shape."""
+
+    def __init__(self, named, dtype, lr_muon=0.02, lr_adam=2e-3):
+        device = named[0][1].device
+        adam, muon = [], {}
+        for n, p in named:
+            block = (".blocks." in n or ".layers." in n) and "projector" not in n
+            if block and p.dim() >= 2 and "gate.weight" not in n:
+                shape = (p.shape[0] // 3, p.shape[1]) if n.endswith("qkv.weight") else tuple(p.shape[-2:])
+                muon.setdefault(shape, []).append((n, p))
+            else:
+                adam.append((n, p))
+        order, at = [], 0
+        for n, p in adam:
+            order.append((n, p, at))
+            at += p.numel() + (-p.numel() % 64)
+        self.adam_end = at
+        self.groups = []
+        for shape, items in muon.items():
+            begin = at
+            for n, p in items:
+                order.append((n, p, at))
+                at += p.numel()
+            self.groups.append((shape, begin, at))
+        self.order = order
+        self.master = torch.zeros(at, device=device)
+        self.values = torch.zeros(at, device=device, dtype=dtype)
+        self.flat = torch.zeros(at, device=device, dtype=dtype)
+        with torch.no_grad():
+            for _, p, i in order:
+                self.master[i:i + p.numel()] = p.detach().float().flatten()
+            self.values.copy_(self.master)
+            for _, p, i in order:
+                p.data = self.values[i:i + p.numel()].view(p.shape)
+                p.grad = self.flat[i:i + p.numel()].view(p.shape)
+        self.mom = torch.zeros(at - self.adam_end, device=device)
+        self.m1, self.m2 = torch.zeros(self.adam_end, device=device), torch.zeros(self.adam_end, device=device)
+        self.t = torch.zeros((), device=device)
+        self.scale = torch.zeros((), device=device)
+        self.lr_muon, self.lr_adam = lr_muon, lr_adam
+        self.norm = torch.zeros((), device=device)
+
+    def state(self):
+        return {n: self.master[i:i + p.numel()].view(p.shape).detach().cpu() for n, p, i in self.order}
+
+    @torch.no_grad()
+    def apply(self, fp8=False):
+        self.t += 1
+        a = self.adam_end
+        g = self.flat[:a].float()
+        self.norm.copy_(g.norm())
+        g = g * (1.0 / (self.norm + 1e-6)).clamp(max=1.0)
+        b1, b2 = 0.9, 0.98
+        self.m1.lerp_(g, 1 - b1)
+        self.m2.mul_(b2).addcmul_(g, g, value=1 - b2)
+        c1, c2 = 1 - b1 ** self.t, 1 - b2 ** self.t
+        d = (self.m2 / c2).sqrt_().add_(1e-8)
+        self.master[:a] -= (self.m1 / d) * (self.lr_adam * self.scale / c1)
+        self.mom.lerp_(self.flat[a:].float(), 0.05)
+        for shape, i, j in self.groups:
+            g = self.flat[i:j].float().view(-1, *shape)
+            m = self.mom[i - a:j - a].view(-1, *shape)
+            u = newton_schulz(torch.lerp(g, m, 0.95)).float()
+            lr = self.lr_muon * max(1.0, shape[0] / shape[1]) ** 0.5
+            w = self.master[i:j].view(-1, *shape)
+            w -= u * (self.scale * lr) + w * (self.scale * 0.0004)
+        self.values.copy_(self.master)
+        if fp8:                     # the model computes with the rounded weights, the masters go on in float32
+            for _, p, i in self.order:
+                if i >= self.adam_end:
+                    p.copy_(fp8_dequantise(*fp8_quantise(self.master[i:i + p.numel()].view(p.shape))))
+        self.flat.zero_()
+
+
+class Trainer:
+    def __init__(self, a, device, rank, world):
+        from tokenizers import Tokenizer
+        self.a, self.device, self.rank, self.world = a, device, rank, world
+        self.tok = Tokenizer.from_file(a.tokenizer)
+        self.enc = D.Encoder(self.tok)
+        self.glyphs = Glyphs(a.glyphs)
+        torch.manual_seed(11)
+        c = make_config(self.tok.get_vocab_size() + (-self.tok.get_vocab_size() % 64))
+        self.model = MiniVL(c)
+        self.heads = Heads(c["vision_config"]["width"], c["language_config"]["hidden_size"])
+        self.dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        self.both = nn.ModuleDict({"model": self.model, "heads": self.heads}).to(device)
+        if a.resume:
+            state = {}
+            for f in sorted(os.listdir(a.resume)):
+                if f.startswith("ckpt.") and f.endswith(".pt"):
+                    state.update(torch.load(os.path.join(a.resume, f), map_location=device))
+            self.both.load_state_dict(state)
+        self.opt = Optimizer(list(self.both.named_parameters()), self.dtype)
+        self.moes = [m.mlp for m in self.model.language.model.layers if hasattr(m.mlp, "gate")]
+        self.painter = Painter(self.glyphs, device)
+        self.gen = torch.Generator(device=device).manual_seed(100 + rank + int(a.begin * 1000) * 17)
+        self.slot_pos = torch.from_numpy(D.slot_positions()).to(device)
+        ids = torch.from_numpy(D.slot_ids())
+        own = (ids[:, None] == ids[None]) & (torch.arange(D.QLEN)[:, None] >= torch.arange(D.QLEN)[None])
+        self.own = torch.where(own, 0.0, float("-inf")).to(device, self.dtype)
+        self.masks, self.places, self.graphs, self.pool, self.opt_graphs = {}, {}, {}, None, {}
+        self.acc = torch.zeros(5, device=device)
+        self.side = torch.cuda.Stream() if device.type == "cuda" else None
+        self.taken = torch.cuda.Event() if device.type == "cuda" else None
+        self.aux_weight = torch.ones((), device=device)
+        self.load = torch.zeros(len(self.moes), self.moes[0].e, device=device)
+        self.prefix = torch.tensor(self.enc.prefix, device=device)
+        if a.compile:
+            for b in self.model.vision.blocks:
+                b.compile()
+            if a.compile > 1:
+                import torch._inductor.config as ic
+                ic.triton.coalesce_tiling_analysis = False     # its assertion fails on dynamic shapes in torch 2.11
+                for b in self.model.language.model.layers:
+                    b.compile(dynamic=True)
+
+    def mask(self, p):
+        if p not in self.masks:
+            n = p + D.QLEN
+            m = torch.zeros(D.QLEN, n + (-n % 8), device=self.device, dtype=self.dtype)
+            m[:, p:n] = self.own
+            self.masks[p] = m[:, :n][None, None]
+        return self.masks[p]
+
+    def inputs(self, b, swap=False):
+        """Paints the batch and moves everything to the device; supervised places are padded to a fixed number."""
+        tiles, lab = self.painter.batch(b, self.gen)
+        if swap:
+            tiles = tiles.roll(1, 0)
+        n = tiles.shape[0]
+        room = n * 100
+        where, target = np.zeros(room, np.int64), np.full(room, -100, np.int64)
+        k = min(room, len(b["where"]))
+        where[:k], target[:k] = b["where"][:k], b["target"][:k]
+
+        def to(x):
+            return torch.from_numpy(x).to(self.device, non_blocking=True)
+        return {"tiles": tiles.to(self.dtype), "ids": to(b["ids"]).long(), "where": to(where), "target": to(target), **lab}
+
+    def prefetch(self, b):
+        """Paints on a second stream while the step before runs."""
+        if self.side is None:
+            return self.inputs(b)
+        self.side.wait_event(self.taken)
+        with torch.cuda.stream(self.side):
+            return self.inputs(b)
+
+    def core(self, x, layout):
+        """-> logits at the supervised places and the two dense losses"""
+        tw, th = layout
+        tiles, ids = x["tiles"], x["ids"]
+        n = tiles.shape[0]
+        m = self.model
+        f = m.vision(tiles.flatten(0, 1))
+        aux = None
+        if self.both.training:
+            g = f.view(n, 1 + tw * th, 16, 16, -1)
+            loc = g[:, 1:].reshape(n, th, tw, 16, 16, -1).transpose(2, 3).reshape(n, th * 16 * tw * 16, -1)
+            grid = torch.cat((g[:, 0].reshape(n, 256, -1), loc), 1)
+            aux = dense_loss(self.heads.patch(grid), x["cls"], x["rel"], True)
+        t = m.projector(f)
+        emb = m.assemble(t.view(n, 1 + tw * th, t.shape[1], t.shape[2]), tw, th)
+        table = m.language.model.embed_tokens
+        h = torch.cat((table(self.prefix)[None].expand(n, -1, -1), emb, table(ids)), 1)
+        p = h.shape[1] - D.QLEN
+        pos = torch.cat((torch.arange(p, device=self.device), p + self.slot_pos))
+        y, tapped = m.language(h, pos, p, self.mask(p), TAP)
+        if self.both.training:
+            if layout not in self.places:
+                self.places[layout] = token_places(tw, th, self.device) + len(self.enc.prefix)
+            o = self.heads.token(tapped[:, self.places[layout]])
+            tl = token_pool(x, tw, th, ("cls", "abs", "own"))
+            aux2 = dense_loss(o, tl["cls"], tl["abs"], False) + (o[..., 26:28].float() - tl["own"]).abs().sum(-1).mean() * 2
+            aux = (aux, aux2)
+        logits = m.language.lm_head(y[:, p:].flatten(0, 1)[x["where"]]).float()
+        return logits, aux
+
+    def learn(self, x, layout):
+        """Forward, backward, statistics: what a CUDA graph holds."""
+        logits, aux = self.core(x, layout)
+        ce = F.cross_entropy(logits, x["target"], ignore_index=-100)
+        (ce + self.aux_weight * (0.5 * aux[0] + 0.3 * aux[1])).backward()
+        with torch.no_grad():
+            real = x["target"] >= 0
+            hit = ((logits.argmax(-1) == x["target"]) & real).sum() / real.sum()
+            self.acc += torch.stack((ce, aux[0], aux[1], hit, torch.ones_like(ce)))
+            self.load.copy_(torch.stack([m.load for m in self.moes]))
+
+    def graph(self, x, layout):
+        key = (layout, x["tiles"].shape[0])
+        if key not in self.graphs:
+            static = {k: v.clone() for k, v in x.items()}
+            s = torch.cuda.Stream()
+            s.wait_stream(torch.cuda.current_stream())
+            keep = self.acc.clone(), self.opt.flat.clone()
+            with torch.cuda.stream(s):
+                for _ in range(2):
+                    self.learn(static, layout)
+            torch.cuda.current_stream().wait_stream(s)
+            g = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(g, pool=self.pool):
+                self.learn(static, layout)
+            self.acc.copy_(keep[0])
+            self.opt.flat.copy_(keep[1])
+            self.pool = g.pool()
+            self.graphs[key] = (g, static)
+        g, static = self.graphs[key]
+        for k, v in static.items():
+            v.copy_(x[k])
+        self.taken.record()
+        g.replay()
+
+    def step(self, x, layout, scale, fp8=False):
+        graphs = self.a.graphs and self.device.type == "cuda"
+        if graphs:
+            self.graph(x, layout)
+        else:
+            self.learn(x, layout)
+        self.opt.scale.fill_(scale)
+        if self.world > 1:
+            dist.all_reduce(self.opt.flat)
+            self.opt.flat.div_(self.world)
+        if not graphs:
+            self.opt.apply(fp8)
+            return
+        if fp8 not in self.opt_graphs:
+            names = ("master", "values", "mom", "m1", "m2", "t", "norm", "flat")
+            before = {k: getattr(self.opt, k).clone() for k in names}
+            self.opt.apply(fp8)
+            torch.cuda.synchronize()
+            g = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(g):
+                self.opt.apply(fp8)
+            for k, v in before.items():
+                getattr(self.opt, k).copy_(v)
+            self.opt_graphs[fp8] = g
+        self.opt_graphs[fp8].replay()
+
+    def balance(self, p):
+        if p > 0.9:
+            return
+        load = self.load
+        if self.world > 1:
+            dist.all_reduce(load)
+            load.div_(self.world)
+        for m, v in zip(self.moes, load):
+            m.gate.e_score_correction_bias += 0.002 * torch.sign(v.mean() - v)
+
+    def save(self, folder):
+        os.makedirs(folder, exist_ok=True)
+        state = {k: v.detach().cpu() for k, v in self.both.state_dict().items()}
+        state.update(self.opt.state())
+        shards, size, cur = [], 0, {}
+        for k, v in state.items():
+            if size + v.numel() * 4 > 14 << 20:
+                shards.append(cur)
+                cur, size = {}, 0
+            cur[k] = v.clone()
+            size += v.numel() * 4
+        shards.append(cur)
+        for i, s in enumerate(shards):
+            torch.save(s, os.path.join(folder, f"ckpt.{i}.pt"))
+
+    @torch.no_grad()
+    def evaluate(self, batches, swap=False):
+        """Exact answers: every token of the answer is the argmax, which is what greedy decoding would have written."""
+        self.both.eval()
+        right, total = np.zeros(len(D.KINDS)), np.zeros(len(D.KINDS))
+        wrong = []
+        for b in batches:
+            x = self.inputs(b, swap)
+            logits, _ = self.core(x, b["layout"])
+            pred = logits.argmax(-1).cpu().numpy()
+            ok = pred == x["target"].cpu().numpy()
+            at = 0
+            for j, (k, n) in enumerate(zip(b["kinds"], b["lens"])):
+                if at + n > len(ok):
+                    break
+                good = ok[at:at + n].all()
+                right[k] += good
+                total[k] += 1
+                if not good and b["questions"] is not None:
+                    wrong.append((b["questions"][j][1], b["questions"][j][2], self.tok.decode(pred[at:at + n].tolist())))
+                at += n
+        self.both.train()
+        return right, total, wrong
+
+    def report(self, title, batches, swap=False, examples=0):
+        r, t, wrong = self.evaluate(batches, swap)
+        no_ground = [i for i, k in enumerate(D.KINDS) if k != "ground"]
+        print(f"[{title}] all but ground {r[no_ground].sum() / max(1, t[no_ground].sum()):.4f} of {int(t[no_ground].sum())} | " + " ".join(
+            f"{k} {r[i] / t[i]:.3f}({int(t[i])})" for i, k in enumerate(D.KINDS) if t[i]), flush=True)
+        for w in random.Random(1).sample(wrong, min(examples, len(wrong))):
+            print("   ", w, flush=True)
+        return {k: [int(r[i]), int(t[i])] for i, k in enumerate(D.KINDS)}
+
+
+def profile(tr, batches, say):
+    def now():
+        torch.cuda.synchronize()
+        return time.time()
+    for b in batches:
+        t = [now()]
+        x = tr.inputs(b)
+        t.append(now())
+        for _ in range(3):
+            tr.step(x, b["layout"], 0.0)
+            t.append(now())
+        d = [f"{(y - x) * 1e3:.1f}" for x, y in zip(t, t[1:])]
+        say(b["layout"], "ms: paint", d[0], "first step", d[1], "steps", d[2], d[3])
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA, torch.profiler.ProfilerActivity.CPU]) as prof:
+        x = tr.inputs(b)
+        tr.step(x, b["layout"], 0.0)
+        torch.cuda.synchronize()
+    rows = sorted((e for e in prof.key_averages() if e.self_device_time_total > 0), key=lambda e: -e.self_device_time_total)
+    for e in rows[:28]:
+        say(f"{e.self_device_time_total / 1e3:7.2f} ms {e.count:5d} {e.key[:110]}")
+
+
+def take(feeder, n):
+    out = [feeder.get() for _ in range(n)]
+    feeder.close()
+    return out
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--tokenizer", required=True)
+    ap.add_argument("--glyphs", required=True)
+    ap.add_argument("--out", required=True)
+    ap.add_argument("--resume", default="")
+    ap.add_argument("--seconds", type=float, default=60)
+    ap.add_argument("--max-steps", type=int, default=1 << 30)
+    ap.add_argument("--begin", type=float, default=0.0)
+    ap.add_argument("--end", type=float, default=1.0)
+    ap.add_argument("--tiles", type=int, default=480)
+    ap.add_argument("--workers", type=int, default=12)
+    ap.add_argument("--compile", type=int, default=0)
+    ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--eval-batches", type=int, default=8)
+    ap.add_argument("--profile", type=int, default=0)
+    ap.add_argument("--graphs", type=int, default=1)
+    ap.add_argument("--fake-from", type=float, default=0.8)
+    ap.add_argument("--peak", type=float, default=1.0, help="share of the full learning rate")
+    a = ap.parse_args()
+    start = time.time()
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
+    feeder = D.Feeder(a.workers, a.seed * 100 + rank * 7 + int(a.begin * 1000) * 31, a.tokenizer, a.glyphs, a.tiles)
+    if cuda:
+        torch.cuda.set_device(device)
+        torch.backends.cuda.matmul.allow_tf32 = True
+    if world > 1:
+        dist.init_process_group("nccl" if cuda else "gloo")
+    tr = Trainer(a, device, rank, world)
+    say = (lambda *x: print(*x, flush=True)) if rank == 0 else (lambda *x: None)
+    say(f"setup {time.time() - start:.1f} s, {sum(p.numel() for p in tr.model.parameters()) / 1e6:.2f} M parameters, generator "
+        f"{D.generator_hash()[:16]}")
+    tr.both.train()
+    if a.profile and cuda:
+        profile(tr, [feeder.get() for _ in range(a.profile)], say)
+    if world > 1:
+        dist.barrier()
+    say(f"warm {time.time() - start:.1f} s")
+    t0 = last = time.time()
+    step = pictures = 0
+    clock = torch.zeros(1, device=device)
+    times = np.zeros(4)
+    b = feeder.get()
+    x = tr.inputs(b)
+    if cuda:
+        torch.cuda.synchronize()
+    while True:
+        if step % 10 == 0:
+            clock[0] = time.time() - t0
+            if world > 1:
+                dist.broadcast(clock, 0)
+            elapsed = float(clock)
+            p = a.begin + (a.end - a.begin) * min(1.0, max(elapsed / a.seconds, step / a.max_steps))
+            feeder.level.value = p
+            if elapsed >= a.seconds or step >= a.max_steps:
+                break
+        scale = a.peak * min(1.0, 0.02 + p / 0.02) * (1.0 if p < 0.35 else max(0.0, (1 - p) / 0.65))
+        t1 = time.time()
+        tr.aux_weight.fill_(1.0 if p < 0.3 else 0.5)
+        if tr.side is not None:
+            torch.cuda.current_stream().wait_stream(tr.side)
+        tr.step(x, b["layout"], scale, p > a.fake_from)
+        tr.balance(p)
+        done = b
+        t2 = time.time()
+        b = feeder.get()
+        t3 = time.time()
+        x = tr.prefetch(b)
+        t4 = time.time()
+        times += (t3 - t2, t4 - t3, t2 - t1, 0)
+        pictures += done["slots"].shape[0]
+        step += 1
+        if step % 200 == 0 or (step <= 50 and step % 25 == 0) or not cuda:
+            n = max(1, step - getattr(main, "last", 0))
+            main.last = step
+            v = (tr.acc / n).tolist()
+            tr.acc.zero_()
+            load = tr.load
+            say(f"step {step} p {p:.3f} t {time.time() - t0:.0f} ce {v[0]:.4f} patch {v[1]:.3f} token {v[2]:.3f} norm {float(tr.opt.norm):.2f} "
+                f"tok-acc {v[3]:.4f} | {pictures * world / (time.time() - t0):.0f} pic/s, host ms/step wait {times[0] / n * 1e3:.1f} paint "
+                f"{times[1] / n * 1e3:.1f} step {times[2] / n * 1e3:.1f} | load {float(load.min()):.2f}-{float(load.max()):.2f}")
+            times[:] = 0
+            if rank == 0 and time.time() - last > 100:
+                last = time.time()
+                tr.save(a.out)
+    say(f"trained {step} steps, {pictures * world} pictures in {time.time() - t0:.1f} s on {world} device(s)")
+    feeder.close()
+    if rank == 0:
+        tr.save(a.out)
+        say(f"saved at {time.time() - start:.1f} s")
+    if a.eval_batches:
+        result = {}
+        modes = [("eval", 1), ("pairs", 1), ("forms", 1), ("fonts", 1)]
+        if rank == 0:
+            feeders = [D.Feeder(max(1, a.workers // 4), 9_000_000 + i * 131, a.tokenizer, a.glyphs, a.tiles, mode) for i, (mode, _) in
+                       enumerate(modes)]
+            for f in feeders:
+                f.level.value = 1.0
+            for (mode, _), f in zip(modes, feeders):
+                batches = take(f, a.eval_batches)
+                result[mode] = tr.report(mode, batches, examples=14 if mode == "eval" else 6)
+                if mode == "eval":
+                    result["swapped"] = tr.report("swapped", batches[:3], swap=True)
+            with open(os.path.join(a.out, "result.json"), "w") as f:
+                json.dump({"steps": step, "pictures": pictures * world, "seconds": a.seconds, "world": world, "begin": a.begin,
+                           "end": a.end, "generator": D.generator_hash(), "torch": torch.__version__, "exact": result}, f, indent=1)
+        if world > 1:
+            dist.barrier()
+    say(f"all {time.time() - start:.1f} s")
+    if world > 1:
+        dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
