@@ -120,6 +120,37 @@ private slots:
             QVERIFY(m_runner->feed({best}, step).ok());
         }
     }
+    void fourBitCopyIsSmallerAndAlike()
+    {
+        engine::LoadOptions options;
+        options.requantize = "q4_0";
+        auto loaded = ModelRunner::load(DIPTYCH_SOURCE_DIR "/resources/models/mini-vl", {.threads = 2}, 64, options);
+        QVERIFY2(loaded.ok(), loaded.ok() ? "" : loaded.error().message.c_str());
+        QVERIFY((*loaded)->model.activeBytesPerToken < 0.8 * m_runner->model.activeBytesPerToken);
+        const QJsonObject golden = m_golden[u"cases"][0].toObject();
+        const engine::ImageTiles tiles = (*loaded)->model.vision->preprocessor().prepare(
+            readPng(goldenFile(golden[u"picture"].toString() + QStringLiteral(".png"))), 1);
+        auto embeddings = (*loaded)->model.vision->encode(tiles, {}, {});
+        QVERIFY(embeddings.ok());
+        std::vector<std::int32_t> ids;
+        for (const QJsonValue &id : golden[u"ids"].toArray())
+            ids.push_back(id.toInt());
+        const auto first = std::find(ids.begin(), ids.end(), m_golden[u"image_token"].toInt()) - ids.begin();
+        std::vector<float> logits;
+        QVERIFY((*loaded)->feed(ids, logits, {{.firstRow = static_cast<int>(first),
+            .embeddings = embeddings->view({tiles.plan.tokenCount, (*loaded)->model.text->config().hidden})}}).ok());
+        const auto vocabulary = static_cast<std::size_t>(m_golden[u"vocab_size"].toInt());
+        double product = 0, ours = 0, theirs = 0;
+        for (std::size_t i = 0; i < vocabulary; ++i) {
+            const auto found = static_cast<double>(logits[logits.size() - vocabulary + i]);
+            const auto wanted = static_cast<double>(m_logits[i]);
+            product += found * wanted;
+            ours += found * found;
+            theirs += wanted * wanted;
+        }
+        const double likeness = product / std::sqrt(ours * theirs);
+        QVERIFY2(likeness > 0.8, qPrintable(QString::number(likeness)));
+    }
     void loadCountsTheWholeFile()
     {
         QVERIFY(m_runner->doneBytes > 0);
