@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <charconv>
+#include <set>
 #include <utility>
 
 namespace engine {
@@ -316,22 +318,54 @@ Status readModel(const Json &model, Reader &reader)
     return Done{};
 }
 
+Result<AddedToken> readAddedToken(const Json &entry, const Json &id)
+{
+    AddedToken token;
+    token.content = text(entry, "content");
+    if (!id.is_number_integer() || id.get<std::int64_t>() < 0 || id.get<std::int64_t>() > BpeModel::kHighestId)
+        return bad("the added token \"" + token.content.substr(0, 60) + "\" has an impossible id");
+    token.id = id.get<std::int32_t>();
+    token.special = flag(entry, "special", false);
+    token.singleWord = flag(entry, "single_word", false);
+    token.leftStrip = flag(entry, "lstrip", false);
+    token.rightStrip = flag(entry, "rstrip", false);
+    token.normalized = flag(entry, "normalized", !token.special);
+    return token;
+}
+
 Status readAdded(const Json &list, BpeTokenizerParts &parts)
 {
     if (!list.is_array())
         return Done{};
     for (const Json &entry : list) {
-        AddedToken token;
-        token.content = text(entry, "content");
-        const Json &id = part(entry, "id");
-        if (!id.is_number_integer() || id.get<std::int64_t>() < 0 || id.get<std::int64_t>() > BpeModel::kHighestId)
-            return bad("the added token \"" + token.content.substr(0, 60) + "\" has an impossible id");
-        token.id = id.get<std::int32_t>();
-        token.special = flag(entry, "special", false);
-        token.singleWord = flag(entry, "single_word", false);
-        token.leftStrip = flag(entry, "lstrip", false);
-        token.rightStrip = flag(entry, "rstrip", false);
-        token.normalized = flag(entry, "normalized", !token.special);
+        ENGINE_TRY(AddedToken token, readAddedToken(entry, part(entry, "id")));
+        parts.added.push_back(std::move(token));
+    }
+    return Done{};
+}
+
+// Tokens that only tokenizer_config.json lists ("added_tokens_decoder", by id): the reference adds those, too.
+// An id that something else has already is left alone.
+Status readAddedByConfig(const Json &config, BpeTokenizerParts &parts)
+{
+    const Json &byId = part(config, "added_tokens_decoder");
+    if (!byId.is_object())
+        return Done{};
+    std::set<std::string> contents;
+    std::set<std::int32_t> ids;
+    for (const AddedToken &token : parts.added) {
+        contents.insert(token.content);
+        ids.insert(token.id);
+    }
+    for (const auto &[key, entry] : byId.items()) {
+        std::int32_t id = -1;
+        const auto [end, problem] = std::from_chars(key.data(), key.data() + key.size(), id);
+        if (problem != std::errc() || end != key.data() + key.size())
+            id = -1;
+        ENGINE_TRY(AddedToken token, readAddedToken(entry, Json(id)));
+        if (contents.contains(token.content) || ids.contains(id)
+            || (parts.model.has(id) && parts.model.bytes(id) != token.content))
+            continue;
         parts.added.push_back(std::move(token));
     }
     return Done{};
@@ -387,6 +421,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::fromJson(
         const Json config = Json::parse(tokenizerConfigJson.begin(), tokenizerConfigJson.end(), nullptr, false);
         if (!config.is_object())
             return Error{ErrorCode::BadFile, "tokenizer_config.json is not a JSON object"};
+        ENGINE_CHECK(readAddedByConfig(config, parts));
         parts.bos = namedToken(config, "bos_token");
         parts.eos = namedToken(config, "eos_token");
     }

@@ -21,6 +21,7 @@ private slots:
     void longestAddedTokenWins();
     void addedTokenFlagsAreFollowed();
     void wordsAddedAsTokensAreTakenFromPlainText();
+    void theConfigMayAddTokensAndNameTheEnds();
     void brokenUtf8CountsAsReplacement();
     void composedFormIsUsedWhenAsked();
     void prefixSpaceAndDigits();
@@ -135,6 +136,26 @@ void TestTokenizer::wordsAddedAsTokensAreTakenFromPlainText()
     json file = smallTokenizerJson();
     file["added_tokens"] = {addedToken(300, "\xC3\xB8", false), addedToken(301, "<x>", false)};
     QCOMPARE(encode(file, "\xC3\xB8<x>", false), (Ids{300, '<', 'x', '>'}));
+}
+
+void TestTokenizer::theConfigMayAddTokensAndNameTheEnds()
+{
+    json file = smallTokenizerJson();
+    file["added_tokens"] = {addedToken(300, "<s>")};
+    const auto load = [&](const json &config) { return Tokenizer::fromJson(file.dump(), config.dump()); };
+    const auto tokenizer = load({{"bos_token", "<s>"}, {"eos_token", {{"content", "</s>"}}},
+        {"added_tokens_decoder",
+            {{"300", {{"content", "<s>"}}}, {"301", {{"content", "</s>"}, {"special", true}}},
+                {"97", {{"content", "<not a>"}}}, {"302", {{"content", "<image>"}}}}}});
+    QVERIFY(tokenizer.ok());
+    QCOMPARE((*tokenizer)->encodeWithSpecials("<s>a</s><image>"), (Ids{300, 'a', 301, 302}));
+    QCOMPARE((*tokenizer)->bosId(), 300);
+    QCOMPARE((*tokenizer)->eosId(), 301);
+    QVERIFY(!(*tokenizer)->id("<not a>")); // its id is taken
+    for (const char *id : {"-1", "x", "", "1e3", "99999999999999999999"})
+        QVERIFY(!load({{"added_tokens_decoder", {{id, {{"content", "<z>"}}}}}}).ok());
+    QVERIFY(!Tokenizer::fromJson(file.dump(), "{").ok());
+    QCOMPARE(load({{"bos_token", "<none>"}}).value()->bosId(), -1);
 }
 
 void TestTokenizer::brokenUtf8CountsAsReplacement()
