@@ -71,6 +71,7 @@ int run(BenchCommand options)
     // Weights are read once a step, whatever the batch.
     const double bandwidth =
         results.front().readBytesPerToken * generate.mean / options.bench.batch / 1e9;
+    const std::uint64_t peakBytes = peakRssBytes(); // before the block that measures the machine
     const double machine = load->device == "cpu" ? measureReadBandwidth(options.model.threads) : 0;
 
     Json json{
@@ -87,7 +88,7 @@ int run(BenchCommand options)
         {"generate_tps_deviation", generate.deviation},
         {"ttft_ms", first.mean},
         {"load_ms", session.loadMs()},
-        {"peak_rss_bytes", peakRssBytes()},
+        {"peak_rss_bytes", peakBytes},
         {"device_bytes", session.deviceBytes()},
         {"bandwidth_gbs", bandwidth},
         {"bandwidth_share", machine > 0 ? Json(bandwidth / machine) : Json()},
@@ -108,7 +109,7 @@ int run(BenchCommand options)
                 generate.deviation, options.bench.generateTokens, depth.c_str());
     std::printf("first token after %.1f ms%s; load %.0f ms; peak memory %s\n", first.mean,
                 options.bench.image ? " from the picture" : "", session.loadMs(),
-                humanBytes(peakRssBytes()).c_str());
+                humanBytes(peakBytes).c_str());
     if (machine > 0)
         std::printf("weights read at %.1f GB/s, %.0f %% of the %.1f GB/s this machine reads\n",
                     bandwidth, bandwidth / machine * 100, machine);

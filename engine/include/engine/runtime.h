@@ -16,7 +16,8 @@
 
 namespace engine {
 
-// Called from the engine thread when something waits that was not waiting before (empty to non-empty).
+// Called when something waits that was not waiting before (empty to non-empty): from the engine thread, a loader
+// thread, or inside cancel() on the caller's own.
 // Must return at once; typically it posts one event to the reader's own thread.
 using Wake = std::function<void()>;
 
