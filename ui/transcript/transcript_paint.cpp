@@ -164,7 +164,7 @@ void TranscriptView::Private::paintLaneHeader(QPainter *painter, int message, co
     painter->setFont(font);
     painter->setPen(tokens[Role::Muted]);
     if (data.figures.thinkingTokens > 0) {
-        const QString tokensText = QStringLiteral("  ·  ") + TranscriptView::tr("%n token(s)", nullptr, data.figures.thinkingTokens);
+        const QString tokensText = QStringLiteral("  ·  ") + TranscriptView::tr("%1 tokens").arg(QLocale().toString(data.figures.thinkingTokens));
         painter->drawText(QRectF(x, lane.top(), lane.width() - 60, lane.height()), Qt::AlignVCenter, tokensText);
         x += QFontMetricsF(font).horizontalAdvance(tokensText);
     }
