@@ -3,6 +3,7 @@
 #include "compare/compare_page.h"
 
 #include "chat/composer.h"
+#include "chat/empty_chat.h"
 #include "compare/compare_parts.h"
 #include "compare/fit_plan.h"
 #include "services/engine_service.h"
@@ -51,7 +52,8 @@ ComparePage::ComparePage(EngineService &engine, ModelLibrary &library, Conversat
     Settings &settings, QWidget *parent)
     : QWidget(parent), m_engine(engine), m_library(library), m_store(store), m_loader(loader), m_settings(settings),
       m_header(new PageHeader), m_seedLock(new QPushButton), m_fit(new RoleLabel(theme::Role::Muted)),
-      m_new(new QPushButton), m_diff(new QPushButton), m_addColumn(new QPushButton), m_question(new QuestionStrip),
+      m_new(new QPushButton), m_diff(new QPushButton), m_addColumn(new QPushButton), m_empty(new QWidget),
+      m_emptyText(new RoleLabel(theme::Role::Muted)), m_example(new QPushButton), m_question(new QuestionStrip),
       m_columnRow(new QHBoxLayout), m_verdictRow(new QWidget), m_first(new QPushButton), m_continue(new QPushButton),
       m_continueMenu(new QMenu(this)), m_composer(new Composer(loader))
 {
@@ -61,6 +63,8 @@ ComparePage::ComparePage(EngineService &engine, ModelLibrary &library, Conversat
     page->setSpacing(0);
     buildHeader();
     page->addWidget(m_header);
+    buildEmpty();
+    page->addWidget(m_empty);
     page->addWidget(m_question);
     auto *line = new Strip(Strip::Above);
     line->setFixedHeight(1);
@@ -118,6 +122,22 @@ void ComparePage::buildHeader()
         onModelsChosen();
     });
     connect(m_new, &QPushButton::clicked, this, &ComparePage::newComparison);
+}
+
+void ComparePage::buildEmpty()
+{
+    auto *row = new QHBoxLayout(m_empty);
+    row->setContentsMargins(20, 12, 20, 12);
+    row->setSpacing(16);
+    m_emptyText->setWordWrap(true);
+    row->addWidget(m_emptyText, 1);
+    row->addWidget(m_example);
+    m_example->setVisible(!EmptyChat::examplePicture().isEmpty());
+    connect(m_example, &QPushButton::clicked, this, [this] {
+        m_composer->addFile(EmptyChat::examplePicture());
+        m_composer->setText(tr("How many red shapes are there?"));
+        m_composer->takeFocus();
+    });
 }
 
 void ComparePage::buildVerdicts()
@@ -240,6 +260,7 @@ void ComparePage::newComparison()
     m_composer->setBusy(false);
     m_question->setQuestion({}, {});
     m_question->hide();
+    m_empty->show();
     retranslate();
     onModelsChosen();
     updateDiff();
@@ -281,6 +302,7 @@ void ComparePage::ask(const QString &text, const QVector<LoadedPicture> &picture
     updateFit();
     m_question->setQuestion(text, shown);
     m_question->show();
+    m_empty->hide();
     m_composer->clear();
     m_composer->setBusy(true);
     retranslate();
@@ -458,6 +480,7 @@ void ComparePage::restore(const StoredComparison &stored)
     m_question->setQuestion(text, shown);
     m_question->setPictureTokens(m_columns.first()->pictureTokens());
     m_question->setVisible(m_turn >= 0);
+    m_empty->setVisible(m_turn < 0);
     retranslate();
     onModelsChosen();
     updateDiff();
@@ -507,6 +530,9 @@ void ComparePage::retranslate()
     m_seedLock->setToolTip(tr("Locked: both columns draw with the same random numbers, so differences come from the "
                               "models. It matters when the temperature is above 0."));
     m_diff->setText(tr("Mark differences"));
+    m_emptyText->setText(tr("Ask once and read the answers side by side. Choose a model for each column, or one model twice "
+                            "with other settings; then vote, and go on with the one you like."));
+    m_example->setText(tr("Try an example"));
     m_addColumn->setText(tr("Add column"));
     m_new->setText(tr("New"));
     m_new->setToolTip(tr("Begin a new comparison"));

@@ -53,6 +53,7 @@ protected:
 private:
     void buildHeader();
     void buildVerdicts();
+    void buildEmpty();
     void retranslate();
     void setColumnCount(int count);
     CompareColumn *addColumn(const QString &modelKey);
@@ -96,6 +97,9 @@ private:
     QPushButton *m_new;
     QPushButton *m_diff;
     QPushButton *m_addColumn;
+    QWidget *m_empty; // before the first question: what can be done here, and one example
+    RoleLabel *m_emptyText;
+    QPushButton *m_example;
     QuestionStrip *m_question;
     QHBoxLayout *m_columnRow;
     QVector<CompareColumn *> m_columns;
