@@ -191,12 +191,12 @@ void TestSampler::topPOverALargeVocabularyEqualsASort()
     options.topP = 0.5F;
     Sampler sampler = make(options, 20000);
     std::set<std::int32_t> seen;
-    for (int index = 0; index < 300; ++index) {
+    for (int index = 0; index < 100; ++index) {
         const std::int32_t id = sampler.sample(logits, index).value();
         QVERIFY(kept.count(id));
         seen.insert(id);
     }
-    QVERIFY(seen.size() > 250);
+    QVERIFY(seen.size() > 90);
 }
 
 void TestSampler::numbersThatAreNoneGiveAnError()
