@@ -161,6 +161,7 @@ void Scheduler::prepare(Sequence &sequence)
     std::erase(stops, std::string());
     sequence.text.emplace(m_parts.tokenizer, m_parts.chatFormat.get(), stops,
                           prompt->startsThinking);
+    closeSpentThinking(sequence);
     sequence.pipe->setPrompt(sequence.ids);
     sequence.request.turns.clear(); // the pictures live on in `pictures`
     publishUsage(sequence);
@@ -471,16 +472,22 @@ void Scheduler::takeToken(Sequence &sequence, std::span<const float> logits,
                                               " tokens is full; start a new conversation or load "
                                               "the model with a longer context"});
     } else {
-        const ThinkOptions &think = sequence.request.think;
-        if (think.mode == ThinkMode::Budget && !sequence.budgetSpent &&
-            sequence.text->isThinking() && sequence.usage.thinkingTokens >= think.budgetTokens) {
-            sequence.budgetSpent = true;
-            const std::string close = "\n" + std::string(m_parts.chatFormat->thinkClose()) + "\n\n";
-            for (const std::int32_t forced : m_parts.tokenizer->encodeWithSpecials(close))
-                sequence.forced.push_back(forced);
-        }
+        closeSpentThinking(sequence);
         publishUsage(sequence);
     }
+}
+
+// A spent budget ends the thinking with the format's own words, put instead of sampled.
+void Scheduler::closeSpentThinking(Sequence &sequence)
+{
+    const ThinkOptions &think = sequence.request.think;
+    if (think.mode != ThinkMode::Budget || sequence.budgetSpent || !sequence.text->isThinking() ||
+        sequence.usage.thinkingTokens < think.budgetTokens)
+        return;
+    sequence.budgetSpent = true;
+    const std::string close = "\n" + std::string(m_parts.chatFormat->thinkClose()) + "\n\n";
+    for (const std::int32_t forced : m_parts.tokenizer->encodeWithSpecials(close))
+        sequence.forced.push_back(forced);
 }
 
 void Scheduler::recordToken(Sequence &sequence, std::span<const float> logits, std::int32_t id,

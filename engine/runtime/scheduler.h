@@ -49,6 +49,7 @@ private:
     void runBatch();
     void takeToken(Sequence &sequence, std::span<const float> logits,
                    const RowObservation *observation);
+    void closeSpentThinking(Sequence &sequence);
     void recordToken(Sequence &sequence, std::span<const float> logits, std::int32_t id,
                      bool thinking);
     void observe(Sequence &sequence, const RowObservation &observation);
