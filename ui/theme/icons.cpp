@@ -19,7 +19,7 @@ public:
     void paint(QPainter *painter, const QRect &rect, QIcon::Mode mode, QIcon::State) override
     {
         const Tokens &tokens = tokensFor(QGuiApplication::palette());
-        const QColor color = tokens[mode == QIcon::Disabled ? Role::Border : m_role];
+        const QColor color = tokens[mode == QIcon::Disabled ? Role::Faint : m_role];
         const int size = std::min(rect.width(), rect.height());
         const QPixmap pixmap = iconPixmap(m_name, color, size, painter->device()->devicePixelRatioF());
         painter->drawPixmap(QPointF(rect.x() + (rect.width() - size) / 2.0, rect.y() + (rect.height() - size) / 2.0), pixmap);
@@ -27,7 +27,7 @@ public:
     QPixmap pixmap(const QSize &size, QIcon::Mode mode, QIcon::State) override
     {
         const Tokens &tokens = tokensFor(QGuiApplication::palette());
-        return iconPixmap(m_name, tokens[mode == QIcon::Disabled ? Role::Border : m_role],
+        return iconPixmap(m_name, tokens[mode == QIcon::Disabled ? Role::Faint : m_role],
             std::min(size.width(), size.height()), 1.0);
     }
     QPixmap scaledPixmap(const QSize &size, QIcon::Mode mode, QIcon::State state, qreal scale) override

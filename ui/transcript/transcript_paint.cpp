@@ -216,7 +216,8 @@ QString TranscriptView::Private::figuresText(int message) const
     const AnswerFigures &figures = data.figures;
     const QLocale locale;
     QStringList parts;
-    if (figures.writeTokensPerSecond > 0)
+    const int written = figures.thinkingTokens + figures.answerTokens;
+    if (figures.writeTokensPerSecond > 0 && (written == 0 || written >= 8)) // a few words tell no speed
         parts << TranscriptView::tr("%1 tok/s").arg(locale.toString(figures.writeTokensPerSecond, 'f',
             figures.writeTokensPerSecond < 20 ? 1 : 0));
     if (figures.firstTokenMs > 0)
