@@ -126,6 +126,10 @@ PackedMatrix CpuWeight::matrix(std::int64_t index) const
         result.scales += static_cast<std::size_t>(index) * m_scaleStride;
     if (result.minimums != nullptr)
         result.minimums += static_cast<std::size_t>(index) * m_scaleStride;
+    if (result.fineScales != nullptr)
+        result.fineScales += static_cast<std::size_t>(index) * m_fineStride;
+    if (result.fineMinimums != nullptr)
+        result.fineMinimums += static_cast<std::size_t>(index) * m_fineStride;
     return result;
 }
 
@@ -141,7 +145,8 @@ Result<Done> CpuWeightLoader::reserve(CpuWeight &weight, std::int64_t rows, std:
     first.scaleColumns = scaleColumns > 0 ? scaleColumns : layout.scaleColumns;
     weight.m_count = count;
     weight.m_dataStride = kernels::packedDataBytes(first);
-    weight.m_scaleStride = kernels::packedScaleCount(first);
+    weight.m_scaleStride = kernels::packedScaleCount(first, layout.isTwoLevel);
+    weight.m_fineStride = kernels::packedFineCount(first, layout.isTwoLevel);
     const auto take = [&](std::size_t bytes) -> std::byte * {
         WeightArena::Piece piece = m_arena.allocate(bytes);
         if (piece.data != nullptr)
@@ -161,6 +166,16 @@ Result<Done> CpuWeightLoader::reserve(CpuWeight &weight, std::int64_t rows, std:
     if (layout.hasMinimums) {
         first.minimums = reinterpret_cast<float *>(take(weight.m_scaleStride * matrices * sizeof(float)));
         if (first.minimums == nullptr)
+            return noRoom(name);
+    }
+    if (layout.isTwoLevel) {
+        first.fineScales = reinterpret_cast<std::int8_t *>(take(weight.m_fineStride * matrices));
+        if (first.fineScales == nullptr)
+            return noRoom(name);
+    }
+    if (layout.isTwoLevel && layout.hasMinimums) {
+        first.fineMinimums = reinterpret_cast<std::int8_t *>(take(weight.m_fineStride * matrices));
+        if (first.fineMinimums == nullptr)
             return noRoom(name);
     }
     return Done{};
@@ -184,7 +199,8 @@ kernels::PackTarget targetOf(const PackedMatrix &matrix)
 {
     // The memory is the loader's own; a PackedMatrix only reads it.
     return {const_cast<std::byte *>(matrix.data), const_cast<float *>(matrix.scales),
-            const_cast<float *>(matrix.minimums)};
+            const_cast<float *>(matrix.minimums), const_cast<std::int8_t *>(matrix.fineScales),
+            const_cast<std::int8_t *>(matrix.fineMinimums)};
 }
 
 // The FP8 scales of matrix row `index`, which is row `row` of the tensor; 1 where it has none.

@@ -27,7 +27,7 @@ private:
     std::vector<std::shared_ptr<HostMemory>> m_memory;
     kernels::PackedMatrix m_first;
     std::int64_t m_count = 0;
-    std::size_t m_dataStride = 0, m_scaleStride = 0; // bytes; numbers
+    std::size_t m_dataStride = 0, m_scaleStride = 0, m_fineStride = 0; // bytes; numbers; bytes
     float *m_values = nullptr;
 };
 

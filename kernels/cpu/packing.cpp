@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
 // From file rows to interleaved groups (kernels/args.h) and back. Block formats lose nothing: quants become
-// unsigned bytes or nibbles, and the two levels of scales of the K formats are multiplied out, which is exact in
-// float32 (an 11-bit times a 6- or 8-bit number).
+// unsigned bytes or nibbles, half scales become float32, and the K formats keep their second level of scales as
+// bytes. Multiplying the levels is exact in float32 (an 11-bit times a 6- or 8-bit number).
 #include "reference/bytes.h"
 
 #include <algorithm>
@@ -13,11 +13,12 @@ namespace {
 
 using namespace bytes;
 
-// One file block as unsigned quants and one scale (and minimum) per 16 or 32 elements.
+// One file block: unsigned quants, its scale and minimum, and the K formats' factors of them per 16 or 32 elements.
 struct Decoded {
     std::uint8_t q[256];
-    float scales[16];
-    float minimums[16];
+    float scale = 0, minimum = 0;
+    std::int8_t fineScales[16];
+    std::int8_t fineMinimums[16];
 };
 
 void nibbles(const std::byte *qs, std::uint8_t *q)
@@ -37,14 +38,14 @@ void fifthBits(const std::byte *qh, std::uint8_t *q)
 
 void decodeK4(const std::byte *block, const std::byte *qh, const std::byte *qs, Decoded &out)
 {
-    const float d = half(block);
-    const float dmin = half(block + 2);
+    out.scale = half(block);
+    out.minimum = half(block + 2);
     for (int j = 0; j < 8; ++j) {
         int sc = 0;
         int mn = 0;
         scaleAndMinimum(block + 4, j, sc, mn);
-        out.scales[j] = d * static_cast<float>(sc);
-        out.minimums[j] = dmin * static_cast<float>(mn);
+        out.fineScales[j] = static_cast<std::int8_t>(sc);
+        out.fineMinimums[j] = static_cast<std::int8_t>(mn);
         for (int l = 0; l < 32; ++l) {
             const int packed = u8(qs + 32 * (j / 2) + l);
             const int high = qh != nullptr ? (u8(qh + l) >> j) & 1 : 0;
@@ -55,12 +56,12 @@ void decodeK4(const std::byte *block, const std::byte *qh, const std::byte *qs, 
 
 void decodeQ2K(const std::byte *block, Decoded &out)
 {
-    const float d = half(block + 80);
-    const float dmin = half(block + 82);
+    out.scale = half(block + 80);
+    out.minimum = half(block + 82);
     for (int part = 0; part < 16; ++part) {
         const int packed = u8(block + part);
-        out.scales[part] = d * static_cast<float>(packed & 15);
-        out.minimums[part] = dmin * static_cast<float>(packed >> 4);
+        out.fineScales[part] = static_cast<std::int8_t>(packed & 15);
+        out.fineMinimums[part] = static_cast<std::int8_t>(packed >> 4);
         const int n = part / 8;
         const int shift = 2 * ((part / 2) % 4);
         for (int l = 0; l < 16; ++l)
@@ -71,11 +72,11 @@ void decodeQ2K(const std::byte *block, Decoded &out)
 
 void decodeQ3K(const std::byte *block, Decoded &out)
 {
-    const float d = half(block + 108);
+    out.scale = half(block + 108);
     int scales[16];
     q3Scales(block + 96, scales);
     for (int part = 0; part < 16; ++part) {
-        out.scales[part] = d * static_cast<float>(scales[part] - 32);
+        out.fineScales[part] = static_cast<std::int8_t>(scales[part] - 32);
         const int plane = part / 2; // 4 * n + j
         for (int l = 0; l < 16; ++l) {
             const int low = (u8(block + 32 + 32 * (plane / 4) + 16 * (part % 2) + l) >> (2 * (plane % 4))) & 3;
@@ -87,7 +88,7 @@ void decodeQ3K(const std::byte *block, Decoded &out)
 
 void decodeQ6K(const std::byte *block, Decoded &out)
 {
-    const float d = half(block + 208);
+    out.scale = half(block + 208);
     for (int part = 0; part < 8; ++part) {
         const int n = part / 4;
         const int quarter = part % 4;
@@ -98,7 +99,7 @@ void decodeQ6K(const std::byte *block, Decoded &out)
             out.q[32 * part + l] = static_cast<std::uint8_t>(low | (high << 4));
         }
         for (int h = 0; h < 2; ++h)
-            out.scales[2 * part + h] = d * static_cast<float>(i8(block + 192 + 2 * part + h));
+            out.fineScales[2 * part + h] = i8(block + 192 + 2 * part + h);
     }
 }
 
@@ -106,27 +107,27 @@ void decodeBlock(DType type, const std::byte *block, Decoded &out)
 {
     switch (type) {
     case DType::Q4_0:
-        out.scales[0] = half(block);
+        out.scale = half(block);
         nibbles(block + 2, out.q);
         return;
     case DType::Q4_1:
-        out.scales[0] = half(block);
-        out.minimums[0] = -half(block + 2);
+        out.scale = half(block);
+        out.minimum = -half(block + 2);
         nibbles(block + 4, out.q);
         return;
     case DType::Q5_0:
-        out.scales[0] = half(block);
+        out.scale = half(block);
         nibbles(block + 6, out.q);
         fifthBits(block + 2, out.q);
         return;
     case DType::Q5_1:
-        out.scales[0] = half(block);
-        out.minimums[0] = -half(block + 2);
+        out.scale = half(block);
+        out.minimum = -half(block + 2);
         nibbles(block + 8, out.q);
         fifthBits(block + 4, out.q);
         return;
     case DType::Q8_0:
-        out.scales[0] = half(block);
+        out.scale = half(block);
         for (int j = 0; j < 32; ++j)
             out.q[j] = static_cast<std::uint8_t>(i8(block + 2 + j) + 128);
         return;
@@ -159,9 +160,10 @@ std::int64_t elementAt(const PackedMatrix &matrix, std::int64_t row, std::int64_
     return (group * matrix.columns + k) * kGroupRows + lane;
 }
 
-std::int64_t scaleAt(const PackedMatrix &matrix, std::int64_t row, std::int64_t block)
+// Where the scale of `row` and block `block` of `blocks` lies.
+std::int64_t scaleAt(std::int64_t blocks, std::int64_t row, std::int64_t block)
 {
-    return (row / kGroupRows * matrix.scaleBlocks() + block) * kGroupRows + row % kGroupRows;
+    return (row / kGroupRows * blocks + block) * kGroupRows + row % kGroupRows;
 }
 
 } // namespace
@@ -174,14 +176,14 @@ PackedLayout packedLayout(DType type)
     case DType::F8E4M3: return {.kind = PackedKind::F8E4M3};
     case DType::Q4_0: return {.kind = PackedKind::Q4, .scaleColumns = 32, .offset = 8};
     case DType::Q4_1: return {.kind = PackedKind::Q4, .scaleColumns = 32, .hasMinimums = true};
-    case DType::Q4_K: return {.kind = PackedKind::Q4, .scaleColumns = 32, .hasMinimums = true};
+    case DType::Q4_K: return {.kind = PackedKind::Q4, .scaleColumns = 32, .hasMinimums = true, .isTwoLevel = true};
     case DType::Q5_0: return {.kind = PackedKind::Q8, .scaleColumns = 32, .offset = 16};
     case DType::Q5_1: return {.kind = PackedKind::Q8, .scaleColumns = 32, .hasMinimums = true};
-    case DType::Q5_K: return {.kind = PackedKind::Q8, .scaleColumns = 32, .hasMinimums = true};
+    case DType::Q5_K: return {.kind = PackedKind::Q8, .scaleColumns = 32, .hasMinimums = true, .isTwoLevel = true};
     case DType::Q8_0: return {.kind = PackedKind::Q8, .scaleColumns = 32, .offset = 128};
-    case DType::Q2_K: return {.kind = PackedKind::Q8, .scaleColumns = 16, .hasMinimums = true};
-    case DType::Q3_K: return {.kind = PackedKind::Q8, .scaleColumns = 16, .offset = 4};
-    case DType::Q6_K: return {.kind = PackedKind::Q8, .scaleColumns = 16, .offset = 32};
+    case DType::Q2_K: return {.kind = PackedKind::Q8, .scaleColumns = 16, .hasMinimums = true, .isTwoLevel = true};
+    case DType::Q3_K: return {.kind = PackedKind::Q8, .scaleColumns = 16, .offset = 4, .isTwoLevel = true};
+    case DType::Q6_K: return {.kind = PackedKind::Q8, .scaleColumns = 16, .offset = 32, .isTwoLevel = true};
     default: return {};
     }
 }
@@ -193,9 +195,15 @@ std::size_t packedDataBytes(const PackedMatrix &matrix)
                                          : elements * static_cast<std::size_t>(elementBytes(matrix.kind));
 }
 
-std::size_t packedScaleCount(const PackedMatrix &matrix)
+std::size_t packedScaleCount(const PackedMatrix &matrix, bool isTwoLevel)
 {
-    return static_cast<std::size_t>(matrix.groups() * kGroupRows * matrix.scaleBlocks());
+    const std::int64_t blocks = isTwoLevel ? matrix.columns / kSuperColumns : matrix.scaleBlocks();
+    return static_cast<std::size_t>(matrix.groups() * kGroupRows * blocks);
+}
+
+std::size_t packedFineCount(const PackedMatrix &matrix, bool isTwoLevel)
+{
+    return isTwoLevel ? static_cast<std::size_t>(matrix.groups() * kGroupRows * matrix.scaleBlocks()) : 0;
 }
 
 namespace {
@@ -226,11 +234,17 @@ void packQuants(const PackedMatrix &matrix, const PackTarget &target, std::int64
                 cells[j / 8 * 64 + i] = std::byte{static_cast<std::uint8_t>(decoded.q[j + i] | (decoded.q[j + i + 4] << 4))};
     }
     const int span = matrix.scaleColumns;
-    for (int part = 0; part < count / span; ++part) {
-        const std::int64_t at = scaleAt(matrix, row, k / span + part);
-        target.scales[at] = decoded.scales[part];
-        if (target.minimums != nullptr)
-            target.minimums[at] = decoded.minimums[part];
+    const bool isTwoLevel = target.fineScales != nullptr;
+    const std::int64_t blocks = isTwoLevel ? matrix.columns / kSuperColumns : matrix.scaleBlocks();
+    const std::int64_t at = scaleAt(blocks, row, k / (isTwoLevel ? kSuperColumns : span));
+    target.scales[at] = decoded.scale;
+    if (target.minimums != nullptr)
+        target.minimums[at] = decoded.minimum;
+    for (int part = 0; isTwoLevel && part < count / span; ++part) {
+        const std::int64_t fine = scaleAt(matrix.scaleBlocks(), row, k / span + part);
+        target.fineScales[fine] = decoded.fineScales[part];
+        if (target.fineMinimums != nullptr)
+            target.fineMinimums[fine] = decoded.fineMinimums[part];
     }
 }
 
@@ -270,7 +284,7 @@ void packRows(const PackedMatrix &matrix, const PackTarget &target, std::int64_t
 
 void packScale(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, std::int64_t block, float scale)
 {
-    target.scales[scaleAt(matrix, index, block)] = scale;
+    target.scales[scaleAt(matrix.scaleBlocks(), index, block)] = scale;
 }
 
 void unpackRow(const PackedMatrix &matrix, std::int64_t index, float *output)
@@ -284,17 +298,27 @@ void unpackRow(const PackedMatrix &matrix, std::int64_t index, float *output)
         case PackedKind::F16: output[k] = half(cell); break;
         case PackedKind::BF16: output[k] = bfloatToFloat(u16(cell)); break;
         case PackedKind::F8E4M3:
-            output[k] = fp8ToFloat(u8(cell)) * matrix.scales[scaleAt(matrix, index, k / matrix.scaleColumns)];
+            output[k] = fp8ToFloat(u8(cell)) * matrix.scales[scaleAt(matrix.scaleBlocks(), index, k / matrix.scaleColumns)];
             break;
         case PackedKind::Q8:
         case PackedKind::Q4: {
             const std::byte packed = matrix.data[at];
             const int q = matrix.kind == PackedKind::Q8 ? u8(&packed)
                                                         : (isHigh ? u8(&packed) >> 4 : u8(&packed) & 15);
-            const std::int64_t scale = scaleAt(matrix, index, k / matrix.scaleColumns);
-            output[k] = static_cast<float>(q - matrix.offset) * matrix.scales[scale];
-            if (matrix.minimums != nullptr)
-                output[k] -= matrix.minimums[scale];
+            const std::int64_t fine = scaleAt(matrix.scaleBlocks(), index, k / matrix.scaleColumns);
+            float scale = 0;
+            float minimum = 0;
+            if (matrix.fineScales != nullptr) {
+                const std::int64_t coarse = scaleAt(matrix.columns / kSuperColumns, index, k / kSuperColumns);
+                scale = matrix.scales[coarse] * static_cast<float>(matrix.fineScales[fine]);
+                if (matrix.minimums != nullptr)
+                    minimum = matrix.minimums[coarse] * static_cast<float>(matrix.fineMinimums[fine]);
+            } else {
+                scale = matrix.scales[fine];
+                if (matrix.minimums != nullptr)
+                    minimum = matrix.minimums[fine];
+            }
+            output[k] = static_cast<float>(q - matrix.offset) * scale - minimum;
             break;
         }
         }

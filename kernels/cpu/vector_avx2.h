@@ -135,6 +135,12 @@ KERNELS_INLINE void storeHalf(void *p, F x)
     _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT));
 }
 
+// 16 signed bytes as floats
+KERNELS_INLINE F loadBytes(const std::int8_t *p)
+{
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(p));
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+}
 KERNELS_INLINE I zeroI() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 KERNELS_INLINE I set1I(std::int32_t x)
 {

@@ -92,6 +92,11 @@ KERNELS_INLINE void storeHalf(void *p, F x)
     _mm256_storeu_si256(static_cast<__m256i *>(p), _mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT));
 }
 
+// 16 signed bytes as floats
+KERNELS_INLINE F loadBytes(const std::int8_t *p)
+{
+    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p))))};
+}
 KERNELS_INLINE I zeroI() { return {_mm512_setzero_si512()}; }
 KERNELS_INLINE I set1I(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
 KERNELS_INLINE I loadI(const void *p) { return {_mm512_loadu_si512(p)}; }

@@ -294,12 +294,20 @@ void TestConvert::packingKeepsEveryValue()
                                  .scaleColumns = dtype == DType::F8E4M3 ? 4 : layout.scaleColumns,
                                  .offset = layout.offset, .kind = layout.kind};
     std::vector<std::byte> data(kernels::packedDataBytes(matrix));
-    std::vector<float> scales(kernels::packedScaleCount(matrix));
+    std::vector<float> scales(kernels::packedScaleCount(matrix, layout.isTwoLevel));
+    std::vector<std::int8_t> fineScales(kernels::packedFineCount(matrix, layout.isTwoLevel));
+    std::vector<std::int8_t> fineMinimums(layout.hasMinimums ? fineScales.size() : 0);
     std::vector<float> minimums(layout.hasMinimums ? scales.size() : 0);
     matrix.data = data.data();
     matrix.scales = scales.data();
     matrix.minimums = layout.hasMinimums ? minimums.data() : nullptr;
-    const kernels::PackTarget target{data.data(), scales.data(), layout.hasMinimums ? minimums.data() : nullptr};
+    if (layout.isTwoLevel)
+        matrix.fineScales = fineScales.data();
+    if (layout.isTwoLevel && layout.hasMinimums)
+        matrix.fineMinimums = fineMinimums.data();
+    const kernels::PackTarget target{data.data(), scales.data(), layout.hasMinimums ? minimums.data() : nullptr,
+                                     layout.isTwoLevel ? fineScales.data() : nullptr,
+                                     layout.isTwoLevel && layout.hasMinimums ? fineMinimums.data() : nullptr};
     const std::size_t bytes = kernels::rowBytes(dtype, static_cast<std::size_t>(columns));
     std::vector<float> fp8Scales{0.5F, 3.0F};
     for (int r = 0; r < rows; r += 16)

@@ -53,8 +53,8 @@ KERNELS_INLINE void quantizePanel(const float *input, std::int64_t stride, int r
             quantizeBlock(input + r * stride + k, rows, r, output + k / kQuantBlock * quantBlockInts(rows));
 }
 
-// prepared: the panel's blocks; tile [rows][groups * 16]. span: 16 or 32 of K share a scale.
-template <bool isFourBit, bool hasMinimums, int span, int rows, int groups>
+// prepared: the panel's blocks; tile [rows][groups * 16]. span: 16 or 32 of K share a (fine) scale.
+template <bool isFourBit, bool hasMinimums, bool isTwoLevel, int span, int rows, int groups>
 void quantTile(const PackedMatrix &w, std::int64_t group, const std::int32_t *prepared, float *tile)
 {
     constexpr std::ptrdiff_t blockBytes = isFourBit ? 256 : 512; // of one group
@@ -64,10 +64,17 @@ void quantTile(const PackedMatrix &w, std::int64_t group, const std::int32_t *pr
     const std::byte *data[groups];
     const float *scales[groups];
     const float *minimums[groups];
+    const std::int8_t *fineScales[groups];
+    const std::int8_t *fineMinimums[groups];
+    constexpr std::ptrdiff_t blocksPerScale = kSuperColumns / kQuantBlock; // of two levels
+    const std::ptrdiff_t fineStride = blocks * parts * kLanes;
+    const std::ptrdiff_t scaleStride = isTwoLevel ? blocks / blocksPerScale * kLanes : fineStride;
     for (int g = 0; g < groups; ++g) {
         data[g] = w.data + (group + g) * blocks * blockBytes;
-        scales[g] = w.scales + (group + g) * blocks * parts * kLanes;
-        minimums[g] = hasMinimums ? w.minimums + (group + g) * blocks * parts * kLanes : nullptr;
+        scales[g] = w.scales + (group + g) * scaleStride;
+        minimums[g] = hasMinimums ? w.minimums + (group + g) * scaleStride : nullptr;
+        fineScales[g] = isTwoLevel ? w.fineScales + (group + g) * fineStride : nullptr;
+        fineMinimums[g] = isTwoLevel && hasMinimums ? w.fineMinimums + (group + g) * fineStride : nullptr;
         for (int r = 0; r < rows; ++r)
             sums[r][g] = zero();
     }
@@ -112,13 +119,21 @@ void quantTile(const PackedMatrix &w, std::int64_t group, const std::int32_t *pr
                 }
             }
             for (int g = 0; g < groups; ++g) {
-                const F scale = load(scales[g] + (b * parts + part) * kLanes);
+                const std::ptrdiff_t fine = (b * parts + part) * kLanes;
+                const std::ptrdiff_t at = isTwoLevel ? b / blocksPerScale * kLanes : fine;
+                F scale = load(scales[g] + at);
+                if constexpr (isTwoLevel)
+                    scale = scale * loadBytes(fineScales[g] + fine);
+                F minimum = zero();
+                if constexpr (hasMinimums)
+                    minimum = load(minimums[g] + at);
+                if constexpr (hasMinimums && isTwoLevel)
+                    minimum = minimum * loadBytes(fineMinimums[g] + fine);
                 for (int r = 0; r < rows; ++r) {
                     const float s = activationScales[r];
                     sums[r][g] = fma(toFloat(dots[r][g]), scale * set1(s), sums[r][g]);
                     if constexpr (hasMinimums)
-                        sums[r][g] = fnma(load(minimums[g] + (b * parts + part) * kLanes),
-                                          set1(s * static_cast<float>(total[r])), sums[r][g]);
+                        sums[r][g] = fnma(minimum, set1(s * static_cast<float>(total[r])), sums[r][g]);
                 }
             }
         }
@@ -133,11 +148,16 @@ using QuantFunction = void (*)(const PackedMatrix &, std::int64_t, const std::in
 template <int rows, int groups> QuantFunction quantFunction(const PackedMatrix &w)
 {
     const bool hasMinimums = w.minimums != nullptr;
+    if (w.fineScales != nullptr) { // Q4_K; Q5_K; Q2_K; Q3_K and Q6_K
+        if (w.kind == PackedKind::Q4)
+            return quantTile<true, true, true, 32, rows, groups>;
+        if (w.scaleColumns == 32)
+            return quantTile<false, true, true, 32, rows, groups>;
+        return hasMinimums ? quantTile<false, true, true, 16, rows, groups> : quantTile<false, false, true, 16, rows, groups>;
+    }
     if (w.kind == PackedKind::Q4)
-        return hasMinimums ? quantTile<true, true, 32, rows, groups> : quantTile<true, false, 32, rows, groups>;
-    if (w.scaleColumns == 32)
-        return hasMinimums ? quantTile<false, true, 32, rows, groups> : quantTile<false, false, 32, rows, groups>;
-    return hasMinimums ? quantTile<false, true, 16, rows, groups> : quantTile<false, false, 16, rows, groups>;
+        return hasMinimums ? quantTile<true, true, false, 32, rows, groups> : quantTile<true, false, false, 32, rows, groups>;
+    return hasMinimums ? quantTile<false, true, false, 32, rows, groups> : quantTile<false, false, false, 32, rows, groups>;
 }
 
 template <int rows> QuantFunction quantFunctionForRows(const PackedMatrix &w, int groups)
@@ -174,8 +194,18 @@ inline void widenQuants(const PackedMatrix &w, std::int64_t group, float *slab, 
     const std::byte *data = w.data + group * w.columns * (isFourBit ? 8 : 16);
     const I offset = set1I(w.offset);
     for (std::int64_t span = 0; span < spans; ++span) {
-        const F scale = load(w.scales + (group * spans + span) * kLanes);
-        const F minimum = w.minimums != nullptr ? load(w.minimums + (group * spans + span) * kLanes) : zero();
+        const std::int64_t fine = (group * spans + span) * kLanes;
+        const bool isTwoLevel = w.fineScales != nullptr;
+        const std::int64_t at = isTwoLevel
+            ? (group * (w.columns / kSuperColumns) + span * w.scaleColumns / kSuperColumns) * kLanes
+            : fine;
+        F scale = load(w.scales + at);
+        F minimum = w.minimums != nullptr ? load(w.minimums + at) : zero();
+        if (isTwoLevel) {
+            scale = scale * loadBytes(w.fineScales + fine);
+            if (w.fineMinimums != nullptr)
+                minimum = minimum * loadBytes(w.fineMinimums + fine);
+        }
         const std::int64_t end = (span + 1) * w.scaleColumns;
         for (std::int64_t k = span * w.scaleColumns; k < end; k += 4) {
             const I packed = loadI(data + (isFourBit ? k / 8 : k / 4) * 64);

@@ -16,13 +16,14 @@ enum class Activation : std::uint8_t { None = 1, Silu, GeluTanh, GeluErf };
 // Weights are interleaved: sixteen output rows form a group, and inside a group K runs outermost, so one vector
 // holds the same k of sixteen rows. Rows are padded to a whole group with zeros.
 constexpr int kGroupRows = 16;
+constexpr int kSuperColumns = 256;
 
 enum class PackedKind : std::uint8_t {
     F32 = 1, // [groups][K][16] float
     F16,     // [groups][K][16] half
     BF16,    // [groups][K][16] bfloat16
     F8E4M3,  // [groups][K][16] bytes; value = fp8 * scale
-    Q8,      // [groups][K/4][16][4] bytes; value = (q - offset) * scale - minimum
+    Q8,      // [groups][K/4][16][4] bytes; value = (q - offset) * scale - minimum; K formats: see fineScales
     Q4,      // [groups][K/8][16][4] bytes: byte j holds k = j low and k = j + 4 high; value as Q8
 };
 
@@ -31,9 +32,12 @@ struct PackedMatrix {
     const std::byte *data = nullptr;
     const float *scales = nullptr;   // [groups][columns / scaleColumns, rounded up][16]
     const float *minimums = nullptr; // as scales, or none
+    // The K formats have two levels: scales and minimums are one per kSuperColumns of K, and these, one per
+    // scaleColumns of K, multiply them. [groups][columns / scaleColumns][16], or none.
+    const std::int8_t *fineScales = nullptr, *fineMinimums = nullptr;
     std::int64_t rows = 0;
     std::int64_t columns = 0;
-    int scaleColumns = 0;            // elements of K that share a scale: FP8 any, Q8 16 or 32, Q4 32
+    int scaleColumns = 0;            // elements of K that share a (fine) scale: FP8 any, Q8 16 or 32, Q4 32
     int offset = 0;                  // Q8 and Q4
     PackedKind kind = PackedKind::F32;
 

@@ -38,16 +38,20 @@ struct PackedLayout {
     int scaleColumns = 0;
     int offset = 0;
     bool hasMinimums = false;
+    bool isTwoLevel = false;
 };
 PackedLayout packedLayout(DType type);
-// Bytes of data, and numbers in scales (minimums have as many).
+// Bytes of data, and numbers in scales (minimums have as many) and fineScales; these two for a layout of one or two
+// levels, as the matrix does not have its pointers yet.
 std::size_t packedDataBytes(const PackedMatrix &matrix);
-std::size_t packedScaleCount(const PackedMatrix &matrix);
+std::size_t packedScaleCount(const PackedMatrix &matrix, bool isTwoLevel);
+std::size_t packedFineCount(const PackedMatrix &matrix, bool isTwoLevel);
 
 // Where packing writes; the same memory as a PackedMatrix's, zeroed before.
 struct PackTarget {
     std::byte *data = nullptr;
     float *scales = nullptr, *minimums = nullptr;
+    std::int8_t *fineScales = nullptr, *fineMinimums = nullptr;
 };
 // Puts rows [first, first + count) in their place; they must lie in one group of sixteen. `rows` are the file's, of
 // `type` (F8E5M2: not here), one after the other.
