@@ -143,7 +143,8 @@ ChatSession *ChatPage::makeSession()
     connect(session, &ChatSession::changed, this, [this, session] {
         if (session == m_session) {
             refresh();
-        } else if (!session->isRunning()) { // finished out of sight
+        } else if (!session->isRunning() && m_sessions.value(session->conversation()) == session) {
+            // It finished out of sight. One that is only being made is not in the list yet.
             m_sessions.remove(session->conversation());
             session->deleteLater();
         }

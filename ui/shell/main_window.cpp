@@ -129,7 +129,10 @@ QWidget *MainWindow::page(PageId wanted)
     switch (wanted) {
     case PageId::Compare: {
         auto *compare = new ComparePage(m_services.engine, m_services.library, m_services.store, m_services.loader, m_services.settings);
-        connect(compare, &ComparePage::sessionOpened, this, [this](RowId id) { m_sidebar->setCurrentSession(ConversationKind::Compare, id); });
+        connect(compare, &ComparePage::sessionOpened, this, [this](RowId id) {
+            m_comparison = id;
+            m_sidebar->setCurrentSession(ConversationKind::Compare, id);
+        });
         connect(compare, &ComparePage::continueInChat, this, [this](RowId id) { openSession(ConversationKind::Chat, id, 0); });
         connect(compare, &ComparePage::problem, m_status, &StatusLine::say);
         made = compare;
@@ -156,6 +159,8 @@ void MainWindow::showPage(PageId wanted)
     if (wanted == PageId::Chat) {
         m_sidebar->setCurrentSession(ConversationKind::Chat, m_chat->currentConversation());
         m_chat->composer()->takeFocus();
+    } else if (wanted == PageId::Compare) {
+        m_sidebar->setCurrentSession(ConversationKind::Compare, m_comparison);
     }
     for (const char *id : {"export", "regenerate", "edit"}) {
         if (QAction *action = m_actions.value(QString::fromLatin1(id)))

@@ -71,6 +71,7 @@ private:
     QHash<PageId, QWidget *> m_pages;
     QHash<QString, QAction *> m_actions;
     QList<QAction *> m_actionOrder;
+    qint64 m_comparison = 0; // the one the Compare page shows
     bool m_shown = false;
 };
 
