@@ -89,6 +89,8 @@ private slots:
     void rowsDoNotDependOnTheirBatch();
     void brokenNumbersStayInTheirRow_data();
     void brokenNumbersStayInTheirRow();
+    void vectorSetsAgreeToTheBit_data();
+    void vectorSetsAgreeToTheBit();
     void copiesKeepStrides_data() { addSets(); }
     void copiesKeepStrides();
 
@@ -553,6 +555,34 @@ void TestCpuBackend::brokenNumbersStayInTheirRow()
                 for (int o = 0; o < outputs; ++o)
                     QCOMPARE(std::isfinite(output.at(r, o)), r != rows - 1);
         }
+    }
+}
+
+void TestCpuBackend::vectorSetsAgreeToTheBit_data()
+{
+    QTest::addColumn<int>("type");
+    for (const DType type : {DType::BF16, DType::F8E4M3, DType::Q8_0, DType::Q4_0, DType::Q4_K, DType::Q6_K})
+        QTest::addRow("%s", std::string(kernels::dtypeInfo(type).name).c_str()) << static_cast<int>(type);
+}
+
+void TestCpuBackend::vectorSetsAgreeToTheBit()
+{
+    QFETCH(int, type);
+    std::vector<float> first;
+    for (const kernels::KernelTable *table : kernels::availableTables()) {
+        if (table->name == "reference")
+            continue; // sums in double
+        const auto cpu = std::move(makeCpuBackend({.threads = 2, .isa = table->name})).value();
+        kernels::Random random(14);
+        const OwnedTensor tensor(random, static_cast<DType>(type), {40, 512});
+        const auto weight = cpu->upload(tensor.file, {});
+        const Activations input(*cpu, random, {9, 512});
+        const Activations output(*cpu, random, {9, 40});
+        cpu->linear({.input = input.tensor, .weight = weight->get(), .output = output.tensor});
+        const std::vector<float> result(output.tensor.f32(), output.tensor.f32() + 9 * 40);
+        if (first.empty())
+            first = result;
+        QCOMPARE(result, first);
     }
 }
 
