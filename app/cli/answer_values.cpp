@@ -176,14 +176,22 @@ std::string lowered(std::string_view text)
     return result;
 }
 
-void addRun(std::string_view run, NamedValues &values)
+using Order = std::vector<std::pair<std::string, std::string>>; // kind and value, as they are named
+
+void name(const std::string &kind, const std::string &value, NamedValues &values, Order &order)
+{
+    values[kind].insert(value);
+    order.emplace_back(kind, value);
+}
+
+void addRun(std::string_view run, NamedValues &values, Order &order)
 {
     if (std::ranges::all_of(run, isDigit)) {
         const std::size_t zeros = std::min(run.find_first_not_of('0'), run.size() - 1);
-        values["number"].insert(std::string(run.substr(zeros)));
+        name("number", std::string(run.substr(zeros)), values, order);
     } else if (const auto word = std::ranges::find(kWords, lowered(run), &Spelling::text);
                word != kWords.end()) {
-        values[std::string(word->kind)].insert(std::string(word->value));
+        name(std::string(word->kind), std::string(word->value), values, order);
     }
     if (std::ranges::find(kFillers, run) == kFillers.end()) {
         std::string upper(run);
@@ -193,7 +201,7 @@ void addRun(std::string_view run, NamedValues &values)
     }
 }
 
-std::size_t addChinese(std::string_view rest, NamedValues &values)
+std::size_t addChinese(std::string_view rest, NamedValues &values, Order &order)
 {
     const Spelling *best = nullptr;
     for (const Spelling &spelling : kChinese) {
@@ -203,7 +211,7 @@ std::size_t addChinese(std::string_view rest, NamedValues &values)
     if (!best)
         return 1;
     if (!best->kind.empty())
-        values[std::string(best->kind)].insert(std::string(best->value));
+        name(std::string(best->kind), std::string(best->value), values, order);
     return best->text.size();
 }
 
@@ -239,9 +247,7 @@ bool matches(const NamedValues &answer, const NamedValues &wanted, bool isText)
     return wanted.contains("text") && of(answer, "text") == of(wanted, "text");
 }
 
-} // namespace
-
-NamedValues namedValues(std::string_view sentence)
+NamedValues readSentence(std::string_view sentence, Order &order)
 {
     NamedValues values;
     const std::string lower = lowered(sentence);
@@ -254,20 +260,52 @@ NamedValues namedValues(std::string_view sentence)
         while (end < sentence.size() && (isLetter(sentence[end]) || isDigit(sentence[end])))
             ++end;
         if (end > at) {
-            addRun(sentence.substr(at, end - at), values);
+            addRun(sentence.substr(at, end - at), values, order);
             at = end;
         } else {
-            at += addChinese(sentence.substr(at), values);
+            at += addChinese(sentence.substr(at), values, order);
         }
     }
     return values;
 }
 
-bool isRightAnswer(std::string_view answer, const std::vector<std::string> &accepted, bool isText)
+// "a red circle and 2 blue squares" -> {"1 red circle", "2 blue square"}
+std::multiset<std::string> namedGroups(std::string_view sentence)
+{
+    Order order;
+    (void)readSentence(sentence, order);
+    std::multiset<std::string> groups;
+    std::string number, colour;
+    for (const auto &[kind, value] : order) {
+        if (kind == "number") {
+            number = value;
+        } else if (kind == "colour") {
+            colour = value;
+        } else if (kind == "shape") {
+            groups.insert((number.empty() ? "1" : number) + " " + colour + " " + value);
+            number.clear();
+            colour.clear();
+        }
+    }
+    return groups;
+}
+
+} // namespace
+
+NamedValues namedValues(std::string_view sentence)
+{
+    Order order;
+    return readSentence(sentence, order);
+}
+
+bool isRightAnswer(std::string_view answer, const std::vector<std::string> &accepted, Asked asked)
 {
     const NamedValues named = namedValues(answer);
     return std::ranges::any_of(accepted, [&](const std::string &wanted) {
-        return matches(named, namedValues(wanted), isText);
+        if (asked == Asked::Description)
+            if (const auto groups = namedGroups(wanted); !groups.empty())
+                return !named.contains("unknown") && namedGroups(answer) == groups;
+        return matches(named, namedValues(wanted), asked == Asked::Text);
     });
 }
 

@@ -110,9 +110,11 @@ void printTally(const std::string &name, const Tally &tally)
                 interval.high * 100);
 }
 
-bool asksForText(const std::string &kind)
+Asked askedFor(const std::string &kind)
 {
-    return kind.find("text") != std::string::npos || kind.find("letter") != std::string::npos;
+    if (kind.find("text") != std::string::npos || kind.find("letter") != std::string::npos)
+        return Asked::Text;
+    return kind.find("descri") != std::string::npos ? Asked::Description : Asked::Value;
 }
 
 int run(const EvalOptions &options)
@@ -155,7 +157,7 @@ int run(const EvalOptions &options)
                 !status && answer.end.reason != engine::FinishReason::ContextFull)
                 return fail(status.error(), options.json);
             const Item &item = (*suite)[i];
-            const bool right = isRightAnswer(answer.text, item.accepted, asksForText(item.kind));
+            const bool right = isRightAnswer(answer.text, item.accepted, askedFor(item.kind));
             for (Tally *tally : {&all, &kinds[item.kind]}) {
                 ++tally->total;
                 tally->right += right ? 1 : 0;

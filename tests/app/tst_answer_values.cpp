@@ -14,6 +14,7 @@ private slots:
     void answersAreJudgedByWhatTheyName_data();
     void answersAreJudgedByWhatTheyName();
     void anyAcceptedAnswerWillDo();
+    void descriptionsNameTheSameThings();
     void intervalIsWilsons();
     void tokenListsAreReadOrRefused();
 };
@@ -81,15 +82,32 @@ void TestAnswerValues::answersAreJudgedByWhatTheyName()
     QFETCH(QByteArray, wanted);
     QFETCH(bool, isText);
     QFETCH(bool, right);
-    QCOMPARE(isRightAnswer(answer.toStdString(), {wanted.toStdString()}, isText), right);
+    QCOMPARE(isRightAnswer(answer.toStdString(), {wanted.toStdString()},
+                           isText ? Asked::Text : Asked::Value),
+             right);
 }
 
 void TestAnswerValues::anyAcceptedAnswerWillDo()
 {
-    QVERIFY(isRightAnswer("It is purple.", {"violet", "blue"}, false));
-    QVERIFY(isRightAnswer("blue", {"violet", "blue"}, false));
-    QVERIFY(!isRightAnswer("blue and violet", {"violet", "blue"}, false));
-    QVERIFY(!isRightAnswer("blue", {}, false));
+    QVERIFY(isRightAnswer("It is purple.", {"violet", "blue"}, Asked::Value));
+    QVERIFY(isRightAnswer("blue", {"violet", "blue"}, Asked::Value));
+    QVERIFY(!isRightAnswer("blue and violet", {"violet", "blue"}, Asked::Value));
+    QVERIFY(!isRightAnswer("blue", {}, Asked::Value));
+}
+
+void TestAnswerValues::descriptionsNameTheSameThings()
+{
+    const std::vector<std::string> wanted{"1 red circle;2 blue square"};
+    const auto right = [&](const char *answer) {
+        return isRightAnswer(answer, wanted, Asked::Description);
+    };
+    QVERIFY(right("The picture shows a red circle and 2 blue squares."));
+    QVERIFY(right("图中有2个蓝色正方形、1个红色圆形。"));
+    QVERIFY(!right("The picture shows a red circle and a blue square."));
+    QVERIFY(!right("The picture shows a blue circle and 2 red squares."));
+    QVERIFY(!right("The picture shows a red circle, a star and 2 blue squares."));
+    QVERIFY(!right("The picture shows a red circle."));
+    QVERIFY(!right("I can't tell."));
 }
 
 void TestAnswerValues::intervalIsWilsons()
