@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+// The real window with the real engine and the embedded model: drop a picture, ask, read, restart, find it again.
+#include "application.h"
+
+#include "chat/chat_page.h"
+#include "chat/composer.h"
+#include "services/settings.h"
+#include "shell/main_window.h"
+#include "shell/session_list.h"
+#include "transcript/transcript_view.h"
+
+#include <QApplication>
+#include <QDir>
+#include <QDragEnterEvent>
+#include <QDropEvent>
+#include <QLabel>
+#include <QLineEdit>
+#include <QListView>
+#include <QMimeData>
+#include <QPushButton>
+#include <QTemporaryDir>
+#include <QTest>
+#include <QTextEdit>
+#include <QUrl>
+
+using namespace ui;
+
+class TestWindowWalk : public QObject
+{
+    Q_OBJECT
+
+private slots:
+    void aDroppedPictureIsAskedAnsweredKeptAndFound();
+    void everyPageOpensInBothLanguagesAndThemes();
+    void anEmptyQuestionIsNotSent();
+    void aFileThatIsNoPictureSaysSo();
+
+private:
+    std::unique_ptr<app::Application> start()
+    {
+        return std::make_unique<app::Application>(*qApp, engine::Runtime::create(), m_folder.filePath(QStringLiteral("settings.ini")),
+            m_folder.filePath(QStringLiteral("data")));
+    }
+    static void drop(ChatPage *page, const QString &path)
+    {
+        QMimeData data;
+        data.setUrls({QUrl::fromLocalFile(path)});
+        QDragEnterEvent enter(QPoint(200, 200), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(page, &enter);
+        QVERIFY(enter.isAccepted());
+        QDropEvent event(QPointF(200, 200), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(page, &event);
+        QVERIFY(event.isAccepted());
+    }
+    const QString m_picture = QStringLiteral(DIPTYCH_SOURCE_DIR "/resources/pictures/shapes.png");
+    QTemporaryDir m_folder;
+};
+
+void TestWindowWalk::aDroppedPictureIsAskedAnsweredKeptAndFound()
+{
+    const QString question = QStringLiteral("How many shapes are in the picture?");
+    QString answer;
+    {
+        const auto application = start();
+        MainWindow &window = application->window();
+        window.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&window));
+        ChatPage *chat = window.chatPage();
+        drop(chat, m_picture);
+        QTRY_COMPARE(chat->composer()->pictures().size(), 1);
+        auto *text = chat->composer()->findChild<QTextEdit *>();
+        QVERIFY(text);
+        QTest::keyClicks(text, question);
+        QTest::keyClick(text, Qt::Key_Return);
+        QTRY_COMPARE(chat->session()->messages()->count(), 2);
+        QTRY_VERIFY_WITH_TIMEOUT(!chat->session()->isRunning(), 25000);
+        const Message &message = chat->session()->messages()->at(1);
+        QVERIFY2(message.phase == AnswerPhase::Done, qPrintable(message.error));
+        answer = chat->session()->messages()->plainText(1);
+        QVERIFY2(answer.contains(u'4') || answer.contains(QStringLiteral("four"), Qt::CaseInsensitive), qPrintable(answer));
+        QVERIFY(chat->composer()->text().isEmpty());
+    }
+    const auto application = start();
+    MainWindow &window = application->window();
+    window.show();
+    QListView *list = window.sidebar()->list();
+    QTest::keyClicks(window.sidebar()->searchField(), QStringLiteral("shapes"));
+    QTRY_VERIFY(list->model()->rowCount() > 1);
+    QTRY_COMPARE(list->model()->index(0, 0).data().toString(), SessionListModel::tr("Found"));
+    QTest::keyClick(window.sidebar()->searchField(), Qt::Key_Return);
+    QTRY_COMPARE(window.chatPage()->session()->messages()->count(), 2);
+    QCOMPARE(window.chatPage()->session()->messages()->plainText(1), answer);
+    // The picture comes back from the database as well.
+    QTRY_VERIFY(!window.chatPage()->session()->messages()->at(0).pictures.value(0).thumbnail.isNull());
+}
+
+void TestWindowWalk::everyPageOpensInBothLanguagesAndThemes()
+{
+    const auto application = start();
+    MainWindow &window = application->window();
+    window.resize(900, 600);
+    window.show();
+    for (const char *language : {"zh_CN", "en"}) {
+        application->settings().setLanguage(QString::fromLatin1(language));
+        for (const Settings::Theme theme : {Settings::Theme::Dark, Settings::Theme::Light}) {
+            application->settings().setTheme(theme);
+            for (const PageId page : {PageId::Chat, PageId::Compare, PageId::Models, PageId::Settings}) {
+                window.showPage(page);
+                const QImage image = window.grab().toImage();
+                QCOMPARE(image.size().width(), qRound(900 * window.devicePixelRatioF()));
+            }
+        }
+        const bool chinese = QByteArrayView(language) == "zh_CN";
+        QTRY_VERIFY(window.sidebar()->searchField()->placeholderText().contains(chinese ? QStringLiteral("搜索") : QStringLiteral("Search")));
+    }
+}
+
+void TestWindowWalk::anEmptyQuestionIsNotSent()
+{
+    const auto application = start();
+    MainWindow &window = application->window();
+    window.show();
+    ChatPage *chat = window.chatPage();
+    auto *text = chat->composer()->findChild<QTextEdit *>();
+    QTest::keyClicks(text, QStringLiteral("   "));
+    QTest::keyClick(text, Qt::Key_Return);
+    QVERIFY(chat->session()->isEmpty());
+    QTest::keyClick(text, Qt::Key_A);
+    QTest::keyClick(text, Qt::Key_Return, Qt::ShiftModifier);
+    QVERIFY(chat->session()->isEmpty());
+    QVERIFY(chat->composer()->text().contains(u'\n'));
+}
+
+void TestWindowWalk::aFileThatIsNoPictureSaysSo()
+{
+    const auto application = start();
+    MainWindow &window = application->window();
+    window.show();
+    QFile file(m_folder.filePath(QStringLiteral("notes.png")));
+    QVERIFY(file.open(QIODevice::WriteOnly));
+    file.write("no picture at all");
+    file.close();
+    Composer *composer = window.chatPage()->composer();
+    drop(window.chatPage(), file.fileName());
+    const auto said = [composer] {
+        for (const QLabel *label : composer->findChildren<QLabel *>()) {
+            if (label->isVisible() && label->text().size() > 20)
+                return true;
+        }
+        return false;
+    };
+    QTRY_VERIFY(said());
+    QVERIFY(composer->pictures().isEmpty());
+}
+
+QTEST_MAIN(TestWindowWalk)
+#include "tst_window_walk.moc"
