@@ -5,7 +5,6 @@
 #include "services/engine_service.h"
 #include "services/model_library.h"
 
-#include <QCoreApplication>
 #include <QLocale>
 #include <QSet>
 
@@ -16,11 +15,6 @@ namespace {
 QString bytes(quint64 count)
 {
     return QLocale().formattedDataSize(qint64(count), 1, QLocale::DataSizeSIFormat);
-}
-
-QString tr(const char *text)
-{
-    return QCoreApplication::translate("ui::FitPlan", text);
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include "engine/device.h"
 #include "engine/model_info.h"
 
+#include <QCoreApplication>
 #include <QString>
 #include <QVector>
 
@@ -25,6 +26,8 @@ struct FitPlan {
 
     [[nodiscard]] QString sentence() const; // "Both fit: 61 MB of 18 GB"
     [[nodiscard]] QString explanation() const;
+
+    Q_DECLARE_TR_FUNCTIONS(ui::FitPlan)
 };
 
 [[nodiscard]] FitPlan planFit(const EngineService &engine, const ModelLibrary &library, const QVector<QString> &keys);

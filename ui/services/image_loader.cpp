@@ -27,6 +27,32 @@ struct Outcome {
     QString problem;
 };
 
+// What the decoder says without numbers, for the translators; it has no Qt itself.
+[[maybe_unused]] constexpr const char *kSentences[] = {
+    QT_TRANSLATE_NOOP("decode", "The picture file is empty."),
+    QT_TRANSLATE_NOOP("decode", "The picture file is larger than 20 MB."),
+    QT_TRANSLATE_NOOP("decode",
+        "This file is not a picture, or of an unknown kind; only PNG, JPEG, BMP and WebP pictures can be read."),
+    QT_TRANSLATE_NOOP("decode", "This is a GIF picture; only PNG, JPEG, BMP and WebP pictures can be read."),
+    QT_TRANSLATE_NOOP("decode", "This is a TIFF picture; only PNG, JPEG, BMP and WebP pictures can be read."),
+    QT_TRANSLATE_NOOP("decode", "This is an SVG drawing; only PNG, JPEG, BMP and WebP pictures can be read."),
+    QT_TRANSLATE_NOOP("decode", "This is an AVIF picture; only PNG, JPEG, BMP and WebP pictures can be read."),
+    QT_TRANSLATE_NOOP("decode", "This is a HEIC picture; only PNG, JPEG, BMP and WebP pictures can be read."),
+    QT_TRANSLATE_NOOP("decode", "This is a PDF document; only PNG, JPEG, BMP and WebP pictures can be read."),
+    QT_TRANSLATE_NOOP("decode", "The PNG picture is cut off: the file ends before its last part."),
+    QT_TRANSLATE_NOOP("decode", "The JPEG picture is cut off: the file ends before its last part."),
+    QT_TRANSLATE_NOOP("decode", "The BMP picture is cut off: the file ends before its last part."),
+    QT_TRANSLATE_NOOP("decode", "The WebP picture is cut off: the file ends before its last part."),
+    QT_TRANSLATE_NOOP("decode",
+        "The PNG picture is damaged: the checksum of a part does not match its data."),
+    QT_TRANSLATE_NOOP("decode", "This is an animated WebP picture; only still pictures can be read."),
+    QT_TRANSLATE_NOOP("decode", "The picture needs more memory to decode than a picture may."),
+    QT_TRANSLATE_NOOP("decode", "The picture took longer than 10 s to decode."),
+    QT_TRANSLATE_NOOP("decode", "The picture is damaged: it ended the program that decodes it."),
+    QT_TRANSLATE_NOOP("decode",
+        "The program diptych-decode is missing beside this one; install Diptych again."),
+};
+
 QString sentence(const std::string &english)
 {
     return QCoreApplication::translate("decode", english.c_str());
