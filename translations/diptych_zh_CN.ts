@@ -9,6 +9,85 @@
     </message>
 </context>
 <context>
+    <name>decode</name>
+    <message>
+        <source>The picture file is empty.</source>
+        <translation>图片文件是空的。</translation>
+    </message>
+    <message>
+        <source>The picture file is larger than 20 MB.</source>
+        <translation>图片文件超过 20 MB。</translation>
+    </message>
+    <message>
+        <source>This file is not a picture, or of an unknown kind; only PNG, JPEG, BMP and WebP pictures can be read.</source>
+        <translation>这个文件不是图片，或者格式未知；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
+    </message>
+    <message>
+        <source>This is a GIF picture; only PNG, JPEG, BMP and WebP pictures can be read.</source>
+        <translation>这是 GIF 图片；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
+    </message>
+    <message>
+        <source>This is a TIFF picture; only PNG, JPEG, BMP and WebP pictures can be read.</source>
+        <translation>这是 TIFF 图片；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
+    </message>
+    <message>
+        <source>This is an SVG drawing; only PNG, JPEG, BMP and WebP pictures can be read.</source>
+        <translation>这是 SVG 图形；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
+    </message>
+    <message>
+        <source>This is an AVIF picture; only PNG, JPEG, BMP and WebP pictures can be read.</source>
+        <translation>这是 AVIF 图片；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
+    </message>
+    <message>
+        <source>This is a HEIC picture; only PNG, JPEG, BMP and WebP pictures can be read.</source>
+        <translation>这是 HEIC 图片；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
+    </message>
+    <message>
+        <source>This is a PDF document; only PNG, JPEG, BMP and WebP pictures can be read.</source>
+        <translation>这是 PDF 文档；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
+    </message>
+    <message>
+        <source>The PNG picture is cut off: the file ends before its last part.</source>
+        <translation>PNG 图片不完整：文件提前结束。</translation>
+    </message>
+    <message>
+        <source>The JPEG picture is cut off: the file ends before its last part.</source>
+        <translation>JPEG 图片不完整：文件提前结束。</translation>
+    </message>
+    <message>
+        <source>The BMP picture is cut off: the file ends before its last part.</source>
+        <translation>BMP 图片不完整：文件提前结束。</translation>
+    </message>
+    <message>
+        <source>The WebP picture is cut off: the file ends before its last part.</source>
+        <translation>WebP 图片不完整：文件提前结束。</translation>
+    </message>
+    <message>
+        <source>The PNG picture is damaged: the checksum of a part does not match its data.</source>
+        <translation>PNG 图片已损坏：校验和与数据不符。</translation>
+    </message>
+    <message>
+        <source>This is an animated WebP picture; only still pictures can be read.</source>
+        <translation>这是 WebP 动图；只能读取静态图片。</translation>
+    </message>
+    <message>
+        <source>The picture needs more memory to decode than a picture may.</source>
+        <translation>解码这张图片需要的内存超过上限。</translation>
+    </message>
+    <message>
+        <source>The picture took longer than 10 s to decode.</source>
+        <translation>图片解码超过了 10 秒。</translation>
+    </message>
+    <message>
+        <source>The picture is damaged: it ended the program that decodes it.</source>
+        <translation>图片已损坏：解码程序因它而终止。</translation>
+    </message>
+    <message>
+        <source>The program diptych-decode is missing beside this one; install Diptych again.</source>
+        <translation>缺少解码程序 diptych-decode；请重新安装 Diptych。</translation>
+    </message>
+</context>
+<context>
     <name>ui::ActionsDialog</name>
     <message>
         <source>All actions</source>
@@ -1388,85 +1467,6 @@ Everything runs on this machine; nothing is sent anywhere.</source>
     <message>
         <source>Copy link</source>
         <translation>复制链接</translation>
-    </message>
-</context>
-<context>
-    <name>decode</name>
-    <message>
-        <source>The picture file is empty.</source>
-        <translation>图片文件是空的。</translation>
-    </message>
-    <message>
-        <source>The picture file is larger than 20 MB.</source>
-        <translation>图片文件超过 20 MB。</translation>
-    </message>
-    <message>
-        <source>This file is not a picture, or of an unknown kind; only PNG, JPEG, BMP and WebP pictures can be read.</source>
-        <translation>这个文件不是图片，或者格式未知；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
-    </message>
-    <message>
-        <source>This is a GIF picture; only PNG, JPEG, BMP and WebP pictures can be read.</source>
-        <translation>这是 GIF 图片；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
-    </message>
-    <message>
-        <source>This is a TIFF picture; only PNG, JPEG, BMP and WebP pictures can be read.</source>
-        <translation>这是 TIFF 图片；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
-    </message>
-    <message>
-        <source>This is an SVG drawing; only PNG, JPEG, BMP and WebP pictures can be read.</source>
-        <translation>这是 SVG 图形；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
-    </message>
-    <message>
-        <source>This is an AVIF picture; only PNG, JPEG, BMP and WebP pictures can be read.</source>
-        <translation>这是 AVIF 图片；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
-    </message>
-    <message>
-        <source>This is a HEIC picture; only PNG, JPEG, BMP and WebP pictures can be read.</source>
-        <translation>这是 HEIC 图片；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
-    </message>
-    <message>
-        <source>This is a PDF document; only PNG, JPEG, BMP and WebP pictures can be read.</source>
-        <translation>这是 PDF 文档；只能读取 PNG、JPEG、BMP 和 WebP 图片。</translation>
-    </message>
-    <message>
-        <source>The PNG picture is cut off: the file ends before its last part.</source>
-        <translation>PNG 图片不完整：文件提前结束。</translation>
-    </message>
-    <message>
-        <source>The JPEG picture is cut off: the file ends before its last part.</source>
-        <translation>JPEG 图片不完整：文件提前结束。</translation>
-    </message>
-    <message>
-        <source>The BMP picture is cut off: the file ends before its last part.</source>
-        <translation>BMP 图片不完整：文件提前结束。</translation>
-    </message>
-    <message>
-        <source>The WebP picture is cut off: the file ends before its last part.</source>
-        <translation>WebP 图片不完整：文件提前结束。</translation>
-    </message>
-    <message>
-        <source>The PNG picture is damaged: the checksum of a part does not match its data.</source>
-        <translation>PNG 图片已损坏：校验和与数据不符。</translation>
-    </message>
-    <message>
-        <source>This is an animated WebP picture; only still pictures can be read.</source>
-        <translation>这是 WebP 动图；只能读取静态图片。</translation>
-    </message>
-    <message>
-        <source>The picture needs more memory to decode than a picture may.</source>
-        <translation>解码这张图片需要的内存超过上限。</translation>
-    </message>
-    <message>
-        <source>The picture took longer than 10 s to decode.</source>
-        <translation>图片解码超过了 10 秒。</translation>
-    </message>
-    <message>
-        <source>The picture is damaged: it ended the program that decodes it.</source>
-        <translation>图片已损坏：解码程序因它而终止。</translation>
-    </message>
-    <message>
-        <source>The program diptych-decode is missing beside this one; install Diptych again.</source>
-        <translation>缺少解码程序 diptych-decode；请重新安装 Diptych。</translation>
     </message>
 </context>
 </TS>
