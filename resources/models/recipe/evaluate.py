@@ -51,7 +51,7 @@ def named(text, lang, what):
 def listed(text, lang):
     if lang == "en":
         got = re.findall(r"(\d+|an?) (\w+) (\w+)", text.lower())
-        items = [(1 if n[0] == "a" else int(n), c, s[:-2] if s == "crosses" else s.rstrip("s")) for n, c, s in got]
+        items = [(1 if n[0] == "a" else int(n), c, {"crosses": "cross"}.get(s, s if s == "cross" else s.rstrip("s"))) for n, c, s in got]
     else:
         items = []
         for n, c, s in re.findall(r"(\d+)个(.)色([一-龥]+)", text):
