@@ -75,12 +75,13 @@ struct BenchResult {
     double readBytesPerToken = 0; // weights a generated token must read
 };
 
-// The public door of the engine. Thread-safe; nothing here waits for a model except where said.
+// A conversation as the model reads it.
 struct ChatPrompt {
     std::vector<std::int32_t> ids;
     std::string text;
 };
 
+// The public door of the engine. Thread-safe; nothing here waits for a model except where said.
 class Runtime {
 public:
     static std::unique_ptr<Runtime> create();
