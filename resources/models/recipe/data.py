@@ -97,6 +97,7 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
         w, h = S.draw_size(rng, layout)
         noise = rng.uniform(0.004, 0.045) if rng.random() < 0.25 else 0.0
         grain = rng.uniform(0.002, 0.016) if rng.random() < 0.2 else 0.0
+        quality = rng.randrange(20, 92) if rng.random() < 0.12 else 0
         kind_of_chunk = "mixed"
         u = rng.random()
         if u < 0.02 and mode in ("train", "eval"):
@@ -163,7 +164,7 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
                     break
         live = slots[at:to, :, 3] > 0
         out_chunks.append({"slots": int(live.any(0).nonzero()[0].max(initial=-1)) + 1, "wrap": bool((slots[at:to, :, 13] > 0).any()), "at": at, "to": to, "w": w, "h": h, "hard": rng.random() < 0.5, "outlines": outlines, "noise": noise,
-                           "grain": grain, "blur": rng.random() < 0.06})
+                           "grain": grain, "blur": rng.random() < 0.06, "jpeg": quality})
     return {"layout": layout, "slots": slots, "ground": ground, "chunks": out_chunks, "ids": ids,
             "where": np.concatenate(where), "target": np.concatenate(target), "kinds": np.asarray(kinds, np.int64),
             "lens": np.asarray(lens, np.int64), "prefix": len(enc.prefix) + token_count(*layout), "questions": questions}

@@ -6,6 +6,7 @@ Shapes and glyphs are signed-distance tables sampled through an affine map. A pi
 when that is small (so that enlarging it looks as it does in life) and at the size of its tiles otherwise, then resized
 with the antialiased bicubic filter that Pillow uses, padded with grey 127 and cut.
 """
+import functools
 import math
 
 import numpy as np
@@ -80,6 +81,40 @@ def scene_rows(scene, rng, n_fonts):
     if rows:
         out[:len(rows)] = rows
     return out
+
+
+JPEG_LUMA = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
+             18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)
+JPEG_CHROMA = (17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66) + (99,) * 38
+TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+
+
+@functools.lru_cache
+def jpeg_constants(device):
+    """-> RGB to YCbCr, its inverse, the matrix of the DCT of 8, the two tables of quality 50 [8, 8]"""
+    k = torch.arange(8.0)
+    m = torch.cos((2 * k[None] + 1) * k[:, None] * (math.pi / 16)) * 0.5
+    m[0] /= math.sqrt(2.0)
+    ycc = torch.tensor(TO_YCC)
+    tables = [torch.tensor(t, dtype=torch.float32).view(8, 8) for t in (JPEG_LUMA, JPEG_CHROMA)]
+    return [t.to(device) for t in (ycc, torch.linalg.inv(ycc), m, *tables)]
+
+
+def jpeg(img, quality):
+    """What JPEG (ITU-T T.81, annexes A.3 and K.1) with chroma at half resolution leaves of img [n, 3, h, w] in 0..1"""
+    h, w = img.shape[2:]
+    scale = 5000 / quality if quality < 50 else 200 - 2 * quality
+    ycc, rgb, m, luma, chroma = jpeg_constants(img.device)
+    x = torch.einsum("ij,njhw->nihw", ycc, F.pad(img, (0, -w % 16, 0, -h % 16), mode="replicate") * 255)
+
+    def coded(y, table):
+        q = ((table * scale + 50) / 100).floor().clamp(1, 255)
+        b = y.unflatten(2, (-1, 8)).unflatten(4, (-1, 8)).transpose(3, 4)
+        b = m.T @ ((m @ b @ m.T / q).round() * q) @ m
+        return b.transpose(3, 4).flatten(4, 5).flatten(2, 3)
+    y = coded(x[:, :1] - 128, luma) + 128
+    c = F.interpolate(coded(F.avg_pool2d(x[:, 1:], 2), chroma), scale_factor=2, mode="bilinear", align_corners=False)
+    return (torch.einsum("ij,njhw->nihw", rgb, torch.cat((y, c), 1)) / 255).clamp(0, 1)[:, :, :h, :w]
 
 
 class Painter:
@@ -159,6 +194,8 @@ class Painter:
             img = F.avg_pool2d(F.pad(img, (1, 1, 1, 1), mode="replicate"), 3, 1)
         if c["grain"] > 0:
             img = img + torch.randn(img.shape, device=dev, generator=gen) * c["grain"]
+        if c["jpeg"]:
+            img = jpeg(img.clamp(0, 1), c["jpeg"])
         return (img.clamp(0, 1) * 255).round() / 255
 
     @staticmethod

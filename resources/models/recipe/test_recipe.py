@@ -6,6 +6,7 @@
 """
 import argparse
 import importlib.util
+import io
 import os
 import random
 import sys
@@ -30,7 +31,7 @@ from glyphs import Glyphs
 from measure import overlap
 from model import fp8_dequantise, fp8_quantise, load_model, save_model
 from preprocess import best_resolution, picture_tiles, token_count
-from render import COLS, GRID, REACH, Painter
+from render import COLS, GRID, REACH, Painter, jpeg
 from train import Trainer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -102,8 +103,24 @@ def check_kernel(glyphs):
     assert float((want - ground).abs().max()) > 0.3 and float((want - got).abs().max()) < 2e-3, float((want - got).abs().max())
 
 
+def check_jpeg():
+    """The painter's JPEG against the library's: far nearer to it than to the picture it was made from."""
+    rng = np.random.default_rng(6)
+    small = Image.fromarray(rng.integers(0, 255, (7, 9, 3), dtype=np.uint8))
+    picture = small.resize((75, 50), Image.NEAREST)
+    x = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+    for quality in (25, 60):
+        got = (jpeg(x, quality)[0].permute(1, 2, 0) * 255).numpy()
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=quality)
+        want = np.array(Image.open(file), np.float32)
+        near, far = np.abs(got - want).mean(), np.abs(want - np.array(picture)).mean()
+        assert near < 0.3 * far, (quality, near, far)
+
+
 def main():
     torch.set_num_threads(1)
+    check_jpeg()
     check_answers()
     check_held_out(random.Random(8))
     torch.manual_seed(3)
