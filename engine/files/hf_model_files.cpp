@@ -6,6 +6,7 @@
 #include "files/json.h"
 #include "files/json_fields.h"
 #include "files/mapped_file.h"
+#include "files/number_formats.h"
 #include "files/packed_weights.h"
 #include "files/printable.h"
 #include "files/safetensors.h"
@@ -164,34 +165,8 @@ Result<Shards> findShards(const std::filesystem::path &folder, std::vector<std::
     return shards;
 }
 
-// float64 numbers, which nothing computes with: rounded to float32.
-class WidenedRecipe final : public TensorRecipe {
-public:
-    explicit WidenedRecipe(std::span<const std::byte> doubles) : m_doubles(doubles) {}
-    std::vector<std::span<const std::byte>> sources() const override { return {m_doubles}; }
-    Result<MadeBytes> make(bool) const override
-    {
-        MadeBytes made;
-        made.bytes.resize(m_doubles.size() / 2);
-        for (std::size_t i = 0; i < m_doubles.size() / 8; ++i) {
-            double wide = 0;
-            std::memcpy(&wide, m_doubles.data() + 8 * i, sizeof wide);
-            const auto narrow = static_cast<float>(wide);
-            std::memcpy(made.bytes.data() + 4 * i, &narrow, sizeof narrow);
-        }
-        return made;
-    }
-
-private:
-    std::span<const std::byte> m_doubles;
-};
-
 Result<FileTensor> toFileTensor(SafetensorsTensor &&from, std::string_view fileName)
 {
-    if (!from.dtype) {
-        return Error(ErrorCode::Unsupported, "In " + printable(fileName) + " the tensor " + inQuotes(from.name) + " is stored as "
-                + from.typeName + ", which Diptych does not read.");
-    }
     if (from.shape.size() > 4)
         return Error(ErrorCode::Unsupported, "In " + printable(fileName) + " the tensor " + inQuotes(from.name) + " has more than 4 dimensions.");
     FileTensor tensor;
@@ -199,14 +174,15 @@ Result<FileTensor> toFileTensor(SafetensorsTensor &&from, std::string_view fileN
     // transformers 5 writes fused experts as bare parameters.
     if (tensor.name.ends_with(".experts.gate_up_proj") || tensor.name.ends_with(".experts.down_proj"))
         tensor.name += ".weight";
-    tensor.dtype = *from.dtype;
-    tensor.bytes = from.bytes;
     for (const std::int64_t dim : from.shape)
         tensor.shape.dims[static_cast<std::size_t>(tensor.shape.rank++)] = dim;
-    if (tensor.dtype == DType::F64) {
-        tensor.recipe = std::make_shared<WidenedRecipe>(tensor.bytes);
-        tensor.dtype = DType::F32;
-        tensor.bytes = {};
+    if (from.dtype) {
+        tensor.dtype = *from.dtype;
+        tensor.bytes = from.bytes;
+    } else if (const auto format = numberFormat(from.typeName)) {
+        widenAtLoad(tensor, *format, from.bytes);
+    } else {
+        refuseAtLoad(tensor, from.typeName, from.bytes);
     }
     return tensor;
 }
@@ -313,7 +289,7 @@ private:
             const FileTensor &tensor = m_tensors[i];
             if (isScale[i])
                 continue;
-            if (tensor.dtype == DType::F8E4M3 && tensor.scales.empty() && !tensor.bytes.empty())
+            if (m_config.quantMethod == "fp8" && tensor.dtype == DType::F8E4M3 && tensor.scales.empty() && !tensor.bytes.empty())
                 return Error(ErrorCode::BadFile, "The FP8 tensor " + inQuotes(tensor.name) + " of " + displayName(m_path) + " has no scales (weight_scale_inv).");
             kept.push_back(tensor);
         }
@@ -328,9 +304,9 @@ private:
             return Error(ErrorCode::BadFile, "The scales " + name + " of " + displayName(m_path) + " belong to a tensor that is no FP8 matrix.");
         if (!weight.scales.empty())
             return Error(ErrorCode::BadFile, "The FP8 tensor " + inQuotes(weight.name) + " of " + displayName(m_path) + " has scales twice.");
-        if (scales.dtype != DType::F32 && scales.dtype != DType::F8E8M0) {
+        if (scales.recipe || (scales.dtype != DType::F32 && scales.dtype != DType::F8E8M0)) {
             return Error(ErrorCode::Unsupported, "The scales " + name + " of " + displayName(m_path) + " are stored as "
-                    + std::string(kernels::dtypeInfo(scales.dtype).name) + ", F32 or F8_E8M0 is needed.");
+                    + std::string(typeName(scales)) + ", F32 or F8_E8M0 is needed.");
         }
         const auto blocks = [](std::int64_t size, int block) { return (size + block - 1) / block; };
         const Shape wanted{blocks(weight.shape[0], m_config.fp8BlockRows), blocks(weight.shape[1], m_config.fp8BlockColumns)};

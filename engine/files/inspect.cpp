@@ -71,15 +71,15 @@ std::uint64_t loadedBytes(const FileTensor &tensor)
 // The type most weights have, as people name it.
 std::string dominantType(const ModelFiles &files)
 {
-    std::map<DType, std::uint64_t> elements;
+    std::map<std::string_view, std::uint64_t> elements;
     for (const FileTensor &tensor : files.tensors())
         if (tensor.shape.rank >= 2)
-            elements[tensor.dtype] += elementsOf(tensor);
+            elements[typeName(tensor)] += elementsOf(tensor);
     const auto most = std::max_element(elements.begin(), elements.end(),
         [](const auto &a, const auto &b) { return a.second < b.second; });
     if (most == elements.end())
         return {};
-    return most->first == DType::F8E4M3 ? "FP8" : std::string(kernels::dtypeInfo(most->first).name);
+    return most->first == kernels::dtypeInfo(DType::F8E4M3).name ? "FP8" : std::string(most->first);
 }
 
 std::string nameOf(const std::filesystem::path &path)
@@ -192,7 +192,7 @@ ModelInfo describeModel(const ModelFiles &files, bool listTensors)
         }
         if (!listTensors)
             continue;
-        TensorSummary summary{printable(tensor.name, 1024), std::string(kernels::dtypeInfo(tensor.dtype).name), {},
+        TensorSummary summary{printable(tensor.name, 1024), std::string(typeName(tensor)), {},
             storedBytes(tensor)};
         for (int i = 0; i < tensor.shape.rank; ++i)
             summary.shape.push_back(tensor.shape[i]);

@@ -196,9 +196,9 @@ public:
 private:
     Status need(const FileTensor &tensor, DType dtype, const Shape &shape) const
     {
-        if (tensor.dtype != dtype || tensor.shape != shape) {
+        if (tensor.recipe || tensor.dtype != dtype || tensor.shape != shape) {
             return Error(ErrorCode::BadFile, "In " + m_fileName + " the tensor " + inQuotes(tensor.name) + " is "
-                    + std::string(kernels::dtypeInfo(tensor.dtype).name) + " " + shapeText(tensor.shape) + " where "
+                    + std::string(typeName(tensor)) + " " + shapeText(tensor.shape) + " where "
                     + std::string(kernels::dtypeInfo(dtype).name) + " " + shapeText(shape) + " is needed.");
         }
         return Done{};
@@ -208,7 +208,7 @@ private:
     {
         const bool isAwq = m_packed.layout == PackedLayout::Awq;
         const std::int64_t bits = m_packed.bits;
-        const bool isMatrix = weights.dtype == DType::I32 && weights.shape.rank == 2 && weights.shape[0] > 0 && weights.shape[1] > 0
+        const bool isMatrix = !weights.recipe && weights.dtype == DType::I32 && weights.shape.rank == 2 && weights.shape[0] > 0 && weights.shape[1] > 0
             && weights.shape[0] < (1 << 24) && weights.shape[1] < (1 << 24); // so that the products below cannot overflow
         if (!isMatrix)
             return Error(ErrorCode::BadFile, "In " + m_fileName + " the tensor " + inQuotes(weights.name) + " is no I32 matrix.");
@@ -220,9 +220,9 @@ private:
                     + ", which numbers of " + std::to_string(bits) + " bits cannot fill.");
         recipe.groupSize = m_packed.groupSize < 0 ? recipe.in : m_packed.groupSize;
         recipe.groups = (recipe.in + recipe.groupSize - 1) / recipe.groupSize;
-        if (scales.dtype != DType::F16 && scales.dtype != DType::BF16 && scales.dtype != DType::F32)
+        if (scales.recipe || (scales.dtype != DType::F16 && scales.dtype != DType::BF16 && scales.dtype != DType::F32))
             return Error(ErrorCode::BadFile, "In " + m_fileName + " the scales " + inQuotes(scales.name) + " are stored as "
-                    + std::string(kernels::dtypeInfo(scales.dtype).name) + ", F16, BF16 or F32 is needed.");
+                    + std::string(typeName(scales)) + ", F16, BF16 or F32 is needed.");
         return need(scales, scales.dtype, Shape{recipe.groups, recipe.out});
     }
 

@@ -18,7 +18,7 @@ namespace engine {
 struct SafetensorsTensor {
     std::string name;
     std::string typeName;                // as the file spells it, always one the format knows
-    std::optional<kernels::DType> dtype; // nothing: a known type that Diptych does not read (F4, U16, C64 ...)
+    std::optional<kernels::DType> dtype; // nothing: a type without one (F4, U16, C64 ...); see number_formats.h
     std::vector<std::int64_t> shape;     // [] is one number; a dimension may be 0
     std::span<const std::byte> bytes;    // inside the file, maybe unaligned
 };

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "files/stored_model.h"
 
+#include "files/number_formats.h"
 #include "files/printable.h"
 #include "files/tensor_recipe.h"
 
@@ -13,9 +14,18 @@ std::uint64_t storedBytes(const FileTensor &tensor)
 {
     if (!tensor.recipe)
         return tensor.bytes.size() + tensor.scales.size();
+    if (!tensor.recipe->storedType().empty())
+        return tensor.recipe->sources().front().size();
     const std::int64_t columns = tensor.shape[tensor.shape.rank - 1];
     return columns == 0 ? 0 : static_cast<std::uint64_t>(tensor.shape.elements() / columns)
             * kernels::rowBytes(tensor.dtype, static_cast<std::size_t>(columns));
+}
+
+std::string_view typeName(const FileTensor &tensor)
+{
+    if (tensor.recipe && !tensor.recipe->storedType().empty())
+        return tensor.recipe->storedType();
+    return kernels::dtypeInfo(tensor.dtype).name;
 }
 
 std::string shapeText(const Shape &shape)
@@ -64,6 +74,11 @@ Status StoredModel::intact() const
 
 Status StoredModel::finish()
 {
+    // Whole numbers, float64 and E8M0: those who look for packed weights and scales have read them as they lie, and what
+    // is left of them can be but a weight.
+    for (FileTensor &tensor : m_tensors)
+        if (const auto format = numberFormat(typeName(tensor)); format && !tensor.recipe)
+            widenAtLoad(tensor, *format, tensor.bytes);
     std::sort(m_tensors.begin(), m_tensors.end(),
         [](const FileTensor &a, const FileTensor &b) { return a.name < b.name; });
     const auto twice = std::adjacent_find(m_tensors.begin(), m_tensors.end(),

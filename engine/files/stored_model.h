@@ -25,7 +25,7 @@ public:
     const std::vector<std::string> &warnings() const override { return m_warnings; }
 
 protected:
-    // Sorts the tensors, refuses two of one name, settles what the configuration left to the tensors (tied
+    // Sorts the tensors, refuses two of one name, widens what no kernel computes with, settles what the configuration left to the tensors (tied
     // embeddings, MTP layers) and compares the embedding table with the configuration.
     Status finish();
 
@@ -37,8 +37,10 @@ protected:
     std::vector<std::string> m_warnings;
 };
 
-// Bytes of the tensor in memory as FileTensor describes it, made or not.
+// Bytes of the tensor: of the file's numbers, or of the blocks that packed weights and adapted ones become.
 std::uint64_t storedBytes(const FileTensor &tensor);
+// The type as the file spells it, also of tensors that are made at load from such numbers.
+std::string_view typeName(const FileTensor &tensor);
 std::string shapeText(const Shape &shape); // "[4, 8]"
 
 } // namespace engine

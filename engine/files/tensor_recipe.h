@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace engine {
@@ -17,8 +18,8 @@ struct MadeBytes {
     std::vector<std::byte> bytes;
 };
 
-// How a tensor is made that does not lie in its file as weights are read: GPTQ and AWQ matrices, weights with an
-// adapter's share. Made at load, one after the other, so that the whole model never stands in memory twice.
+// How a tensor is made that does not lie in its file as weights are read: GPTQ and AWQ matrices, numbers in
+// formats that nothing computes with, weights with an adapter's share. Made at load, one after the other, so that the whole model never stands in memory twice.
 // Immutable; any thread may make.
 class TensorRecipe {
 public:
@@ -27,6 +28,8 @@ public:
     virtual Result<MadeBytes> make(bool exact) const = 0;
     // The file bytes it reads; they may be given back after make().
     virtual std::vector<std::span<const std::byte>> sources() const = 0;
+    // How the file spells the type of its numbers where weights have no such type ("F6_E2M3"); empty otherwise.
+    virtual std::string_view storedType() const { return {}; }
 };
 
 } // namespace engine

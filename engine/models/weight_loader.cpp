@@ -96,7 +96,7 @@ Status WeightLoader::checkSurplus() const
             continue;
         // Older GPTQ files have a bias of zeros beside every matrix.
         const auto isZero = [](std::byte byte) { return byte == std::byte{0}; };
-        if (tensor.name.ends_with(".bias") && std::all_of(tensor.bytes.begin(), tensor.bytes.end(), isZero))
+        if (tensor.name.ends_with(".bias") && !tensor.recipe && std::all_of(tensor.bytes.begin(), tensor.bytes.end(), isZero))
             continue;
         return Error{ErrorCode::BadFile, "The tensor " + tensor.name + " in " + m_context.files->path().string()
                 + " has no place in a model of this configuration" + (layer >= text.layers ? " (" + std::to_string(text.layers) + " layers)." : ".")};

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
+#include "files/number_formats.h"
 #include "files/packed_weights.h"
 #include "files/printable.h"
 #include "files/safetensors.h"
@@ -74,6 +75,28 @@ void checkPacked(std::span<const std::byte> file)
     }
 }
 
+// Every format that is widened at load gives as many finite numbers as it has, or says which tensor has others.
+void checkWidened(std::span<const std::byte> file)
+{
+    const auto read = engine::readSafetensors(file, "fuzz.safetensors");
+    if (!read.ok())
+        return;
+    for (const engine::SafetensorsTensor &from : *read) {
+        const auto format = engine::numberFormat(from.typeName);
+        if (!format)
+            continue;
+        engine::FileTensor tensor;
+        tensor.name = from.name;
+        std::size_t elements = 1;
+        for (const std::int64_t dim : from.shape)
+            elements *= static_cast<std::size_t>(dim);
+        engine::widenAtLoad(tensor, *format, from.bytes);
+        const auto made = tensor.recipe->make(false);
+        if (made.ok() ? made->bytes.size() != elements * kernels::rowBytes(made->dtype, 1) : !engine::isUtf8(made.error().message))
+            std::abort();
+    }
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size)
@@ -81,6 +104,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     const std::span<const std::byte> file(reinterpret_cast<const std::byte *>(data), size);
     check(file);
     checkPacked(file);
+    checkWidened(file);
     // Once more with the length put right, or most changes of the header would end at its length.
     std::size_t end = size;
     while (end > 8 && file[end - 1] != std::byte{'}'})
@@ -91,6 +115,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         std::memcpy(mended.data(), &headerBytes, sizeof headerBytes);
         check(mended);
         checkPacked(mended);
+        checkWidened(mended);
     }
     return 0;
 }

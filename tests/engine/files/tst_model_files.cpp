@@ -104,7 +104,9 @@ private slots:
     void scalesBelongToTheirWeights();
     void packedTensorsAreNamed();
     void packedMatricesMustFitTogether();
-    void doublesAreWidened();
+    void numbersNothingComputesWithAreWidened_data();
+    void numbersNothingComputesWithAreWidened();
+    void whatIsNoRealNumberIsListedAndRefusedAsAWeight();
     void whatIsNoFileIsRefused();
     void oddPathsOpen();
     void ggufTensorsHaveHuggingFaceNames();
@@ -303,6 +305,8 @@ void TestModelFiles::scalesBelongToTheirWeights()
     QVERIFY((*powers)->find("w.weight")->scaleType == DType::F8E8M0);
     QVERIFY(with({weight, {"w.scale", "F8_E8M0", {2, 2}, 4}}).ok());
     QVERIFY(says(with({weight}), ErrorCode::BadFile, "has no scales"));
+    QVERIFY(says(with({weight, {"w.weight_scale_inv", "F64", {2, 2}, 32}}), ErrorCode::Unsupported, "w.weight_scale_inv\" of"));
+    QVERIFY(says(with({weight, {"w.weight_scale_inv", "U32", {2, 2}, 16}}), ErrorCode::Unsupported, "stored as U32"));
     QVERIFY(says(with({{"w.weight_scale_inv", "F32", {2, 2}, 16}}), ErrorCode::BadFile, "have no weight"));
     QVERIFY(says(with({weight, {"w.weight_scale_inv", "F32", {1, 2}, 8}}), ErrorCode::BadFile, "[1, 2] where [2, 2]"));
     QVERIFY(says(with({weight, {"w.weight_scale_inv", "F16", {2, 2}, 8}}), ErrorCode::Unsupported, "F16"));
@@ -321,7 +325,6 @@ void TestModelFiles::packedTensorsAreNamed()
     QVERIFY(says(with({"model.layers.0.mlp.up_proj.qweight", "I32", {1, 8}, 32}), ErrorCode::Unsupported, "up_proj.qweight"));
     QVERIFY(says(with({"model.layers.0.mlp.up_proj.weight_packed", "I32", {1, 8}, 32}), ErrorCode::Unsupported, "up_proj.weight_packed"));
     QVERIFY(with({"x", "F8_E5M2", {8}, 8}).ok());
-    QVERIFY(says(with({"x", "U16", {8}, 16}), ErrorCode::Unsupported, "U16"));
     QVERIFY(says(with({"x", "U8", {1, 1, 1, 1, 8}, 8}), ErrorCode::Unsupported, "more than 4 dimensions"));
     const auto fused = with({"model.layers.0.mlp.experts.gate_up_proj", "F32", {2, 2, 2}, 32});
     QVERIFY((*fused)->find("model.layers.0.mlp.experts.gate_up_proj.weight") != nullptr);
@@ -363,6 +366,10 @@ void TestModelFiles::packedMatricesMustFitTogether()
     QVERIFY(says(open(gptq, {weights, zeros, scales, {"w.weight", "F32", {16, 64}, 4096}}), ErrorCode::BadFile, "twice"));
     QVERIFY(says(open(gptq, {weights, zeros, {"w.scales", "F16", {4, 16}, 128}}), ErrorCode::BadFile, "w.scales\" is F16 [4, 16] where F16 [2, 16]"));
     QVERIFY(says(open(gptq, {weights, zeros, {"w.scales", "I8", {2, 16}, 32}}), ErrorCode::BadFile, "w.scales"));
+    QVERIFY(says(open(gptq, {weights, zeros, {"w.scales", "F64", {2, 16}, 256}}), ErrorCode::BadFile, "w.scales\" are stored as F64"));
+    QVERIFY(says(open(gptq, {weights, zeros, {"w.scales", "F8_E4M3FNUZ", {2, 16}, 32}}), ErrorCode::BadFile, "are stored as F8_E4M3FNUZ"));
+    QVERIFY(says(open(gptq, {{"w.qweight", "U32", {8, 16}, 512}, zeros, scales}), ErrorCode::BadFile, "w.qweight"));
+    QVERIFY(says(open(gptq, {weights, {"w.qzeros", "U32", {2, 2}, 16}, scales}), ErrorCode::BadFile, "w.qzeros\" is U32"));
     QVERIFY(says(open(gptq, {weights, {"w.qzeros", "I32", {2, 16}, 128}, scales}), ErrorCode::BadFile, "w.qzeros"));
     QVERIFY(says(open(gptq, {{"w.qweight", "F32", {8, 16}, 512}, zeros, scales}), ErrorCode::BadFile, "w.qweight"));
     QVERIFY(says(open(gptq, {weights, zeros, scales, {"w.g_idx", "I32", {63}, 252}}), ErrorCode::BadFile, "w.g_idx"));
@@ -370,18 +377,56 @@ void TestModelFiles::packedMatricesMustFitTogether()
     QVERIFY(says(open(R"({"quant_method":"gptq","bits":4,"group_size":0})", {}), ErrorCode::BadFile, "group_size"));
 }
 
-void TestModelFiles::doublesAreWidened()
+void TestModelFiles::numbersNothingComputesWithAreWidened_data()
 {
+    QTest::addColumn<QByteArray>("type");
+    QTest::addColumn<int>("bits");
+    QTest::addColumn<bool>("isNarrow");
+    for (const char *type : {"I8", "U8", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"})
+        QTest::newRow(type) << QByteArray(type) << 8 << true;
+    QTest::newRow("F4") << QByteArray("F4") << 4 << true;
+    QTest::newRow("F6_E2M3") << QByteArray("F6_E2M3") << 6 << true;
+    QTest::newRow("F6_E3M2") << QByteArray("F6_E3M2") << 6 << true;
+    for (const char *type : {"I16", "U16"})
+        QTest::newRow(type) << QByteArray(type) << 16 << false;
+    for (const char *type : {"I32", "U32"})
+        QTest::newRow(type) << QByteArray(type) << 32 << false;
+    for (const char *type : {"I64", "U64", "F64"})
+        QTest::newRow(type) << QByteArray(type) << 64 << false;
+}
+
+void TestModelFiles::numbersNothingComputesWithAreWidened()
+{
+    QFETCH(QByteArray, type);
+    QFETCH(int, bits);
+    QFETCH(bool, isNarrow);
     const Folder folder;
     folder.write("config.json", kTinyConfig);
-    folder.write("model.safetensors", safetensors({kTinyTensors[0], kTinyTensors[1], {"x", "F64", {2, 3}, 48}}));
+    const std::size_t bytes = 4 * static_cast<std::size_t>(bits) * 2 / 8;
+    folder.write("model.safetensors", safetensors({kTinyTensors[0], kTinyTensors[1], {"x", type.toStdString(), {2, 4}, bytes}}));
     const auto opened = folder.open();
     QVERIFY2(opened.ok(), messageOf(opened).c_str());
     const FileTensor *const found = (*opened)->find("x");
-    QVERIFY(found->dtype == DType::F32 && found->recipe != nullptr);
+    QVERIFY(found->dtype == (isNarrow ? DType::BF16 : DType::F32) && found->recipe != nullptr);
+    QCOMPARE(found->recipe->storedType(), std::string_view(type.constData()));
     const auto made = found->recipe->make(false);
     QVERIFY(made.ok());
-    QCOMPARE(made->bytes.size(), std::size_t{24});
+    QVERIFY(made->dtype == found->dtype);
+    QCOMPARE(made->bytes.size(), std::size_t{isNarrow ? 16U : 32U});
+}
+
+void TestModelFiles::whatIsNoRealNumberIsListedAndRefusedAsAWeight()
+{
+    const Folder folder;
+    folder.write("config.json", kTinyConfig);
+    folder.write("model.safetensors", safetensors({kTinyTensors[0], kTinyTensors[1], {"x", "C64", {2, 4}, 64}, {"y", "BOOL", {8}, 8}}));
+    const auto opened = folder.open();
+    QVERIFY2(opened.ok(), messageOf(opened).c_str());
+    QCOMPARE((*opened)->find("x")->recipe->storedType(), std::string_view("C64"));
+    const auto made = (*opened)->find("x")->recipe->make(false);
+    QVERIFY(!made.ok() && made.error().code == ErrorCode::Unsupported);
+    QVERIFY(made.error().message.find("\"x\" is stored as C64") != std::string::npos);
+    QVERIFY((*opened)->find("y")->dtype == DType::Bool); // no kernel takes it (kernels::isWeightType)
 }
 
 void TestModelFiles::whatIsNoFileIsRefused()

@@ -171,6 +171,8 @@ void TestSafetensors::unsoundFilesAreRefused_data()
     tensor("bytes too few", "F32", "[4]", "[0,12]", 12, "12 bytes where its shape and type need 16");
     tensor("bytes too many", "F32", "[4]", "[0,20]", 20, "20 bytes where its shape and type need 16");
     tensor("half a byte", "F4", "[3]", "[0,2]", 2, "whole bytes");
+    tensor("four numbers of six bits and one", "F6_E2M3", "[5]", "[0,4]", 4, "numbers of \"t\" do not fill whole bytes");
+    tensor("half of four numbers of six bits", "F6_E3M2", "[2, 1]", "[0,2]", 2, "numbers of \"t\" do not fill whole bytes");
     tensor("tail bytes", "F32", "[4]", "[0,16]", 17, "1 bytes at its end");
     tensor("scalar with bytes of two", "F32", "[]", "[0,8]", 8, "8 bytes where its shape and type need 4");
     tensor("empty with bytes", "F32", "[0]", "[0,4]", 4, "4 bytes where its shape and type need 0");

@@ -21,7 +21,7 @@ private:
         for (const char *name : {"llama", "llama-tied-linear", "qwen2", "qwen3-yarn", "deepseek-v2-greedy",
                  "deepseek-v2-group-yarn", "deepseek-v3-yarn", "deepseek-vl2-base-text", "deepseek-vl2-tiny-text",
                  "deepseek-v3-fp8", "deepseek-moe", "deepseek-v3-mtp", "deepseek-v32", "gptq-4bit", "gptq-4bit-act-order",
-                 "gptq-3bit-v2", "gptq-2bit-one-group", "gptq-8bit-v2", "awq"})
+                 "gptq-3bit-v2", "gptq-2bit-one-group", "gptq-8bit-v2", "awq", "llama-dtypes"})
             QTest::newRow(name) << QString::fromLatin1(name);
     }
     static void compareExactly(const std::vector<float> &found, const Golden &golden)
