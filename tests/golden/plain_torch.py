@@ -199,9 +199,10 @@ def route(config, state, prefix, x, max_experts=0, stopped=(), share=0.0):
 
 def moe_feed_forward(config, state, prefix, x, **experts):
     chosen, weights = route(config, state, prefix, x, **experts)
-    result = torch.stack([sum(weight * expert(state, f"{prefix}.experts", int(index), row)
-                              for index, weight in zip(indices, row_weights))
-                          for row, indices, row_weights in zip(x, chosen, weights)])
+    result = torch.zeros_like(x)
+    for index in chosen.unique().tolist():
+        rows, places = torch.nonzero(chosen == index, as_tuple=True)
+        result[rows] += weights[rows, places, None] * expert(state, f"{prefix}.experts", index, x[rows])
     if config.get("n_shared_experts"):
         result = result + dense_feed_forward(state, f"{prefix}.shared_experts", x)
     return result
