@@ -140,6 +140,7 @@ void CpuWeightLoader::packMatrix(CpuWeight &weight, std::int64_t index, const So
     const std::size_t bytes = kernels::rowBytes(tensor.dtype, columns);
     const bool isConverted = !requantize.empty() || tensor.dtype == DType::F8E5M2;
     const bool isFp8 = matrix.kind == PackedKind::F8E4M3;
+    const bool isScaledWhole = tensor.dtype == DType::NVFP4 && !tensor.scales.empty(); // one scale a matrix over its blocks'
     m_pool.forEach(matrix.groups(), 1, [&](int, std::int64_t begin, std::int64_t end) {
         std::vector<float> values;
         std::vector<std::byte> quants;
@@ -152,6 +153,11 @@ void CpuWeightLoader::packMatrix(CpuWeight &weight, std::int64_t index, const So
                                   tensor.bytes.data() + static_cast<std::size_t>(row) * bytes);
                 for (int r = 0; isFp8 && r < count; ++r)
                     packScales(matrix, target, first + r, tensor, row + r);
+                for (int r = 0; isScaledWhole && r < count; ++r) {
+                    float scale = 1.0F;
+                    kernels::applyScales(&scale, 1, scaleRow(tensor, row + r), tensor.scaleType, 1);
+                    kernels::multiplyScales(matrix, target, first + r, scale);
+                }
                 continue;
             }
             values.resize(columns * kGroupRows);

@@ -60,6 +60,9 @@ Result<Done> checkTensor(const FileTensor &tensor)
         return Error{ErrorCode::BadFile, tensor.name + " holds FP8 values that are not numbers"};
     if (tensor.scales.empty())
         return Done{};
+    const bool isFp8 = tensor.dtype == DType::F8E4M3;
+    if ((!isFp8 && tensor.dtype != DType::NVFP4) || (!isFp8 && tensor.scaleBlockColumns < m.columns))
+        return Error{ErrorCode::Unsupported, tensor.name + " has scales that its number format does not have"};
     if (tensor.scaleBlockRows <= 0 || tensor.scaleBlockColumns <= 0
         || (tensor.scaleType != DType::F32 && tensor.scaleType != DType::F8E8M0))
         return Error{ErrorCode::Unsupported, tensor.name + " has scales of an unknown kind"};

@@ -21,6 +21,7 @@ struct FileTensor {
     std::span<const std::byte> bytes;
 
     // FP8 block scales (architectures.md 2.8): value = fp8 * scale[row / scaleBlockRows, column / scaleBlockColumns].
+    // NVFP4 may have them too, F32 and as large as a whole matrix, on top of those in its blocks. No other type has.
     std::span<const std::byte> scales = {}; // F32 or F8E8M0, [ceil(rows/blockRows), ceil(columns/blockColumns)]; empty: none
     DType scaleType = DType::F32;
     int scaleBlockRows = 128;

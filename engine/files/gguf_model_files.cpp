@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 
 namespace engine {
 
@@ -22,6 +23,7 @@ struct PartName {
     std::string stem;
     int part = 0, parts = 0;
 };
+constexpr std::int64_t kMostRows = 1 << 30;
 constexpr std::size_t kPartEnding = 20; // "-00002-of-00003.gguf"
 
 std::optional<PartName> partName(const std::filesystem::path &path)
@@ -104,6 +106,9 @@ public:
         ENGINE_TRY(m_config, readGgufConfig(m_header, tensors, displayName(path), m_warnings));
         for (const GgufTensor &tensor : tensors)
             ENGINE_CHECK(addTensor(tensor));
+        for (const GgufTensor &tensor : tensors)
+            if (isScale(tensor.name))
+                ENGINE_CHECK(attachScale(tensor));
         keepOneLatentForm();
         m_chatTemplate.jinja = std::string(m_header.text("tokenizer.chat_template").value_or(""));
         m_chatTemplate.addBos = m_header.boolean("tokenizer.ggml.add_bos_token").value_or(false);
@@ -142,10 +147,58 @@ private:
         return part;
     }
 
+    // A scale over a whole matrix of NVFP4 (llama.cpp's converter: the file's weight_scale_2), which stands beside it as
+    // X.scale; some files have X.weight.scale.
+    static bool isScale(std::string_view name) { return name.ends_with(".scale") || name.ends_with(".input_scale"); }
+
+    Status attachScale(const GgufTensor &scale)
+    {
+        const std::string name = "The scale " + inQuotes(scale.name) + " of " + displayName(m_path);
+        const bool isInput = scale.name.ends_with(".input_scale");
+        std::string owner = scale.name.substr(0, scale.name.rfind('.'));
+        if (!owner.ends_with(".weight"))
+            owner += ".weight";
+        const std::optional<std::string> wanted = huggingFaceName(owner);
+        const auto found = !wanted ? m_tensors.end()
+                                   : std::find_if(m_tensors.begin(), m_tensors.end(), [&](const FileTensor &tensor) { return tensor.name == *wanted; });
+        if (found == m_tensors.end())
+            return Error(ErrorCode::BadFile, name + " has no weight (" + inQuotes(owner) + ").");
+        FileTensor &tensor = *found;
+        if (tensor.dtype != DType::NVFP4 || tensor.shape.rank < 2)
+            return Error(ErrorCode::Unsupported, name + " belongs to a tensor of the type " + std::string(typeName(tensor)) + ", only matrices of NVFP4 have one.");
+        std::int64_t count = 1;
+        for (const std::int64_t dim : scale.dimensions)
+            count *= dim; // bounded by the file's size
+        const std::int64_t matrices = tensor.shape.rank == 3 ? tensor.shape[0] : 1;
+        if (scale.dtype != DType::F32 || scale.bytes.size() != static_cast<std::size_t>(count) * sizeof(float) || (count != 1 && count != matrices)) {
+            return Error(ErrorCode::BadFile, name + " is " + std::string(kernels::dtypeInfo(scale.dtype).name) + " with " + std::to_string(count)
+                    + " numbers where F32 with 1 or " + std::to_string(matrices) + " is needed.");
+        }
+        if (isInput)
+            return Done{}; // for rounding what goes in to four bits, which is not done
+        if (!tensor.scales.empty())
+            return Error(ErrorCode::BadFile, name + " is the second one of " + inQuotes(owner) + ".");
+        // Gate and up in one matrix are loaded apart.
+        const std::int64_t parts = tensor.name.ends_with(".gate_up_proj.weight") && tensor.shape[1] % 2 == 0 ? 2 : 1;
+        std::vector<std::byte> &scales = m_scales.emplace_back();
+        for (std::int64_t i = 0; i < matrices * parts; ++i) {
+            const auto at = scale.bytes.begin() + (count == 1 ? 0 : i / parts) * static_cast<std::ptrdiff_t>(sizeof(float));
+            scales.insert(scales.end(), at, at + sizeof(float));
+        }
+        tensor.scales = scales;
+        tensor.scaleType = DType::F32;
+        const std::int64_t rows = tensor.shape[tensor.shape.rank - 2] / parts, columns = tensor.shape[tensor.shape.rank - 1];
+        if (rows < 1 || rows > kMostRows || columns < 1 || columns > kMostRows)
+            return Error(ErrorCode::BadFile, name + " belongs to a tensor of an impossible shape.");
+        tensor.scaleBlockRows = static_cast<int>(rows);
+        tensor.scaleBlockColumns = static_cast<int>(columns);
+        return Done{};
+    }
+
     Status addTensor(const GgufTensor &from)
     {
-        if (from.name == "rope_freqs.weight")
-            return Done{}; // in RopeConfig
+        if (from.name == "rope_freqs.weight" || isScale(from.name))
+            return Done{}; // in RopeConfig, and in their weights
         const std::optional<std::string> name = huggingFaceName(from.name);
         if (!name)
             return Error(ErrorCode::Unsupported, "Diptych cannot run this model: it does not know the tensor " + inQuotes(from.name) + " of " + displayName(m_path) + ".");
@@ -171,6 +224,7 @@ private:
         });
     }
 
+    std::deque<std::vector<std::byte>> m_scales; // NVFP4's, one a matrix
     GgufFile m_header; // of the first part; points into m_files
 };
 

@@ -346,6 +346,12 @@ void packRows(const PackedMatrix &matrix, const PackTarget &target, std::int64_t
         }
 }
 
+void multiplyScales(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, float factor)
+{
+    for (std::int64_t block = 0; block < matrix.scaleBlocks(); ++block)
+        target.scales[scaleAt(matrix.scaleBlocks(), index, block)] *= factor;
+}
+
 void packScale(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, std::int64_t block, float scale)
 {
     target.scales[scaleAt(matrix.scaleBlocks(), index, block)] = scale;

@@ -31,13 +31,14 @@ def has_mtp(config, state):
     return f"model.layers.{config['num_hidden_layers']}.eh_proj.weight" in state
 
 
-def start(name, architecture, target=None, **options):
+def start(name, architecture, target=None, model=None, **options):
     folder = os.path.join(HERE, "models", name)
-    with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
-        config = json.load(f)
+    if model is None:
+        with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
+            model = json.load(f), load_file(os.path.join(folder, "model.safetensors"))
+    config, state = model
     os.makedirs(os.path.join(HERE, "gguf"), exist_ok=True)
     writer = gguf.GGUFWriter(os.path.join(HERE, "gguf", (target or name) + ".gguf"), architecture, **options)
-    state = load_file(os.path.join(folder, "model.safetensors"))
     writer.add_block_count(config["num_hidden_layers"] + has_mtp(config, state))
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
@@ -103,9 +104,23 @@ def add_experts(writer, config):
     writer.add_expert_weights_scale(config.get("routed_scaling_factor", 1.0))
 
 
+def add(writer, name, value):
+    """`value` is numbers, or a pair of NVFP4 blocks and the scales of the whole matrices."""
+    if not isinstance(value, tuple):
+        writer.add_tensor(name, value)
+        return
+    blocks, scales = value
+    writer.add_tensor(name, blocks, raw_dtype=gguf.GGMLQuantizationType.NVFP4)
+    writer.add_tensor(name.replace(".weight", ".scale"), scales)
+    writer.add_tensor(name.replace(".weight", ".input_scale"), np.full_like(scales, 0.37))  # for four-bit inputs: unused
+
+
 def add_stacked(writer, experts):
     for (layer, projection), parts in experts.items():
-        writer.add_tensor(f"blk.{layer}.ffn_{projection}_exps.weight", np.stack([parts[i] for i in sorted(parts)]))
+        ordered = [parts[i] for i in sorted(parts)]
+        is_packed = isinstance(ordered[0], tuple)
+        add(writer, f"blk.{layer}.ffn_{projection}_exps.weight",
+            (np.stack([part[0] for part in ordered]), np.concatenate([part[1] for part in ordered])) if is_packed else np.stack(ordered))
 
 
 def deepseek_moe():
@@ -160,7 +175,7 @@ def deepseek(layout, target, source="deepseek-v3-yarn", **options):
     experts = {}
     for name, value in state.items():
         if name in TOP:
-            writer.add_tensor(TOP[name], value)
+            add(writer, TOP[name], value)
             continue
         _, _, layer, rest = name.removesuffix(".weight").split(".", 3)
         if rest.startswith("mlp.experts."):
@@ -169,14 +184,14 @@ def deepseek(layout, target, source="deepseek-v3-yarn", **options):
         elif rest == "mlp.gate.e_score_correction_bias":
             writer.add_tensor(f"blk.{layer}.exp_probs_b.bias", value)
         elif rest == "self_attn.kv_b_proj":
-            both = value.reshape(heads, nope + value_dim, latent)
             if layout != "absorbed":
-                writer.add_tensor(f"blk.{layer}.attn_kv_b.weight", value)
+                add(writer, f"blk.{layer}.attn_kv_b.weight", value)
             if layout != "whole":
+                both = value.reshape(heads, nope + value_dim, latent)
                 writer.add_tensor(f"blk.{layer}.attn_k_b.weight", np.ascontiguousarray(both[:, :nope].transpose(0, 2, 1)))
                 writer.add_tensor(f"blk.{layer}.attn_v_b.weight", np.ascontiguousarray(both[:, nope:]))
         else:
-            writer.add_tensor(f"blk.{layer}.{NAMES[rest]}.weight", value)
+            add(writer, f"blk.{layer}.{NAMES[rest]}.weight", value)
     add_stacked(writer, experts)
     finish(writer)
 

@@ -57,6 +57,8 @@ struct PackTarget {
 // `type` (F8E5M2: not here), one after the other.
 void packRows(const PackedMatrix &matrix, const PackTarget &target, std::int64_t first, int count, DType type,
               const std::byte *rows);
+// Multiplies the scales of row `index`, which was put in its place before. Not for kinds without scales or with two levels.
+void multiplyScales(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, float factor);
 // FP8: the scale of row `index` and scale block `block`.
 void packScale(const PackedMatrix &matrix, const PackTarget &target, std::int64_t index, std::int64_t block, float scale);
 // The values of row `index`, bit-equal to dequantizeRow of the file's row.

@@ -12,6 +12,7 @@
 #include <QTest>
 
 #include <filesystem>
+#include <functional>
 #include <numeric>
 
 #include <sys/stat.h>
@@ -112,6 +113,7 @@ private slots:
     void ggufTensorsHaveHuggingFaceNames();
     void theThreeFormsOfLatentAttentionAreShownAsTwo();
     void unknownGgufTensorsAreNamed();
+    void scalesOfWholeMatricesGoIntoThem();
     void splitGgufFilesAreJoined();
     void ropeDivisorsComeFromTheFile();
     void wrongShapesAreSaid();
@@ -525,6 +527,45 @@ void TestModelFiles::unknownGgufTensorsAreNamed()
     Gguf none;
     none.text("general.architecture", "llama");
     QVERIFY(says(ModelFiles::open(folder.write("none.gguf", none.build())), ErrorCode::BadFile, "no tensors"));
+}
+
+void TestModelFiles::scalesOfWholeMatricesGoIntoThem()
+{
+    const Folder folder;
+    const auto with = [&](const std::function<void(Gguf &)> &add) {
+        Gguf file = tinyLlama();
+        file.tensor("blk.1.ffn_gate.weight", {64, 4}, 40, 144).tensor("blk.1.ffn_gate_exps.weight", {64, 4, 3}, 40, 432)
+            .tensor("blk.1.ffn_gate_up_exps.weight", {64, 4, 2}, 40, 288);
+        add(file);
+        return ModelFiles::open(folder.write("x.gguf", file.build()));
+    };
+    const auto opened = with([](Gguf &file) {
+        file.tensor("blk.1.ffn_gate.scale", {1}, 0, 4).tensor("blk.1.ffn_gate.input_scale", {1}, 0, 4)
+            .tensor("blk.1.ffn_gate_exps.scale", {3}, 0, 12).tensor("blk.1.ffn_gate_up_exps.weight.scale", {1}, 0, 4);
+    });
+    QVERIFY2(opened.ok(), messageOf(opened).c_str());
+    const FileTensor *const plain = (*opened)->find("model.layers.1.mlp.gate_proj.weight");
+    QCOMPARE(plain->scales.size(), std::size_t{4});
+    QVERIFY(plain->scaleBlockRows == 4 && plain->scaleBlockColumns == 64);
+    QCOMPARE((*opened)->find("model.layers.1.mlp.experts.gate_proj.weight")->scales.size(), std::size_t{12});
+    const FileTensor *const fused = (*opened)->find("model.layers.1.mlp.experts.gate_up_proj.weight");
+    QCOMPARE(fused->scales.size(), std::size_t{16}); // gate and up of two experts
+    QCOMPARE(fused->scaleBlockRows, 2);
+    QCOMPARE((*opened)->tensors().size(), std::size_t{15});
+
+    const auto refused = [&](const char *name, const std::vector<std::uint64_t> &dims, std::uint32_t type, std::uint64_t bytes) {
+        return with([&](Gguf &file) { file.tensor(name, dims, type, bytes); });
+    };
+    QVERIFY(says(refused("blk.1.ffn_up.scale", {1}, 0, 4), ErrorCode::BadFile, "\"blk.1.ffn_up.scale\" of x.gguf has no weight"));
+    QVERIFY(says(refused("blk.1.bogus.input_scale", {1}, 0, 4), ErrorCode::BadFile, "blk.1.bogus.input_scale"));
+    QVERIFY(says(refused(".scale", {1}, 0, 4), ErrorCode::BadFile, "has no weight"));
+    QVERIFY(says(refused("blk.0.attn_q.scale", {1}, 0, 4), ErrorCode::Unsupported, "\"blk.0.attn_q.scale\" of x.gguf belongs to a tensor of the type F32"));
+    QVERIFY(says(refused("blk.1.ffn_gate.scale", {2}, 0, 8), ErrorCode::BadFile, "with 2 numbers where F32 with 1"));
+    QVERIFY(says(refused("blk.1.ffn_gate.scale", {0}, 0, 0), ErrorCode::BadFile, "blk.1.ffn_gate.scale"));
+    QVERIFY(says(refused("blk.1.ffn_gate_exps.scale", {2}, 0, 8), ErrorCode::BadFile, "F32 with 1 or 3"));
+    QVERIFY(says(refused("blk.1.ffn_gate.scale", {1}, 1, 2), ErrorCode::BadFile, "is F16"));
+    QVERIFY(says(with([](Gguf &file) { file.tensor("blk.1.ffn_gate.scale", {1}, 0, 4).tensor("blk.1.ffn_gate.weight.scale", {1}, 0, 4); }),
+        ErrorCode::BadFile, "is the second one of \"blk.1.ffn_gate.weight\""));
 }
 
 void TestModelFiles::splitGgufFilesAreJoined()
