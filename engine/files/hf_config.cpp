@@ -3,6 +3,7 @@
 #include "files/hf_config.h"
 
 #include "files/config_check.h"
+#include "files/hf_quantisation.h"
 #include "files/json.h"
 #include "files/json_fields.h"
 #include "files/printable.h"
@@ -384,70 +385,6 @@ Status readVision(JsonFields &top, JsonFields &processor, ModelConfig &config)
     return Done{};
 }
 
-// GPTQ and AWQ. AutoGPTQ, GPTQModel and AutoAWQ spell some keys in two ways.
-Status readPacked(JsonFields &fields, ModelConfig &config)
-{
-    PackedQuantisation &packed = config.packed;
-    const bool isAwq = config.quantMethod == "awq";
-    packed.layout = isAwq ? PackedLayout::Awq : PackedLayout::Gptq;
-    packed.bits = fields.integer("bits", fields.integer("w_bit", 4));
-    if (packed.bits != 2 && packed.bits != 3 && packed.bits != 4 && packed.bits != 8)
-        return unsupported("its " + config.quantMethod + " weights have " + std::to_string(packed.bits) + " bits (quantization_config.bits)");
-    const char *const groupKey = fields.has("group_size") ? "group_size" : "q_group_size";
-    if (fields.hasValue(groupKey) && fields.json()[groupKey] == -1)
-        packed.groupSize = -1;
-    else
-        packed.groupSize = fields.integer(groupKey, 128);
-    if (packed.groupSize == 0 || packed.groupSize > (1 << 20))
-        return Error(ErrorCode::BadFile, "In config.json quantization_config." + std::string(groupKey) + " has an impossible value (" + std::to_string(packed.groupSize) + ").");
-    packed.isSymmetric = fields.boolean("sym", false);
-    if (isAwq) {
-        std::string version = fields.text("version", "gemm");
-        std::transform(version.begin(), version.end(), version.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-        if (version != "gemm")
-            return unsupported("its AWQ weights are laid out for " + inQuotes(version) + ", only gemm can be read");
-        if (packed.bits != 4)
-            return unsupported("its AWQ weights have " + std::to_string(packed.bits) + " bits, only 4 can be read");
-        packed.isSymmetric = !fields.boolean("zero_point", true);
-        return fields.status();
-    }
-    const std::string format = fields.text("checkpoint_format", "gptq");
-    if (format != "gptq" && format != "gptq_v2")
-        return unsupported("its GPTQ weights have the format " + inQuotes(format) + ", only gptq and gptq_v2 can be read");
-    packed.zerosAreOneLess = format == "gptq";
-    return fields.status();
-}
-
-Status readQuantisation(JsonFields &top, JsonFields &text, ModelConfig &config)
-{
-    const Json *json = top.object("quantization_config");
-    if (json == nullptr)
-        json = text.object("quantization_config");
-    if (json == nullptr)
-        return Done{};
-    JsonFields fields(*json, "config.json");
-    config.quantMethod = fields.text("quant_method", "");
-    if (config.quantMethod == "gptq" || config.quantMethod == "awq")
-        return readPacked(fields, config);
-    if (config.quantMethod != "fp8") {
-        return unsupported("its weights are quantised by " + inQuotes(config.quantMethod)
-            + ", of such formats only fp8, gptq, awq (and GGUF files) can be read");
-    }
-    if (const std::string format = fields.text("fmt", "e4m3"); format != "e4m3" && format != "float8_e4m3fn")
-        return unsupported("its FP8 weights have the format " + inQuotes(format) + ", only e4m3 can be read");
-    if (!fields.hasValue("weight_block_size"))
-        return unsupported("its FP8 weights have no block scales (weight_block_size)");
-    const Json &block = fields.json()["weight_block_size"];
-    if (!block.is_array() || block.size() != 2 || !block[0].is_number_unsigned() || !block[1].is_number_unsigned()
-        || block[0].get<std::uint64_t>() > 65536 || block[1].get<std::uint64_t>() > 65536)
-        fields.wrong("weight_block_size", "two whole numbers");
-    else {
-        config.fp8BlockRows = static_cast<int>(block[0].get<std::uint64_t>());
-        config.fp8BlockColumns = static_cast<int>(block[1].get<std::uint64_t>());
-    }
-    return fields.status();
-}
-
 void addStopIds(std::vector<std::int32_t> &ids, const std::vector<std::int32_t> &more)
 {
     for (const std::int32_t id : more)
@@ -465,7 +402,8 @@ Result<Json> parseObject(std::string_view text, std::string_view fileName)
     return json;
 }
 
-Result<HfConfig> readConfig(std::string_view configJson, std::string_view processorJson, std::string_view generationJson)
+Result<HfConfig> readConfig(std::string_view configJson, std::string_view processorJson, std::string_view generationJson,
+    std::span<const QuantisationFile> quantisations)
 {
     if (configJson.empty())
         return Error(ErrorCode::BadFile, "config.json is empty.");
@@ -503,7 +441,7 @@ Result<HfConfig> readConfig(std::string_view configJson, std::string_view proces
     config.text.tensorPrefix = isVl2 ? "language." : "";
     ENGINE_CHECK(readText(*textJson, "config.json", family->textClass, isVl2, result));
     JsonFields text(*textJson, "config.json");
-    ENGINE_CHECK(readQuantisation(top, text, config));
+    ENGINE_CHECK(readHfQuantisation(top, text, quantisations, config));
     if (isVl2) {
         if (top.hasValue("cross_modal") && config.text.crossModal)
             return Error(ErrorCode::BadFile, "config.json describes its cross-modal blocks twice (cross_modal).");
@@ -520,10 +458,11 @@ Result<HfConfig> readConfig(std::string_view configJson, std::string_view proces
 
 } // namespace
 
-Result<HfConfig> readHfConfig(std::string_view configJson, std::string_view processorJson, std::string_view generationJson)
+Result<HfConfig> readHfConfig(std::string_view configJson, std::string_view processorJson, std::string_view generationJson,
+    std::span<const QuantisationFile> quantisations)
 {
     try {
-        return readConfig(configJson, processorJson, generationJson);
+        return readConfig(configJson, processorJson, generationJson, quantisations);
     } catch (const std::bad_alloc &) {
         return Error(ErrorCode::OutOfMemory, "There is no memory left to read config.json.");
     } catch (const std::exception &) {

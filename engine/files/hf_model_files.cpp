@@ -15,6 +15,7 @@
 #include "text/tokenizer.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <set>
@@ -337,7 +338,10 @@ Result<HfConfig> readHfFolderConfig(const std::filesystem::path &folder)
     ENGINE_TRY(const std::string config, readTextFile(folder / "config.json", kLargestConfigBytes));
     ENGINE_TRY(const std::string processor, readOptional(folder / "processor_config.json", kLargestConfigBytes));
     ENGINE_TRY(const std::string generation, readOptional(folder / "generation_config.json", kLargestConfigBytes));
-    return readHfConfig(config, processor, generation);
+    ENGINE_TRY(const std::string gptq, readOptional(folder / "quantize_config.json", kLargestConfigBytes));
+    ENGINE_TRY(const std::string awq, readOptional(folder / "quant_config.json", kLargestConfigBytes));
+    const std::array quantisations{QuantisationFile{"quantize_config.json", gptq}, QuantisationFile{"quant_config.json", awq, true}};
+    return readHfConfig(config, processor, generation, quantisations);
 }
 
 Result<ChatTemplateInfo> readHfChatTemplate(const std::filesystem::path &folder)

@@ -281,7 +281,7 @@ Result<std::vector<FileTensor>> attachPackedWeights(std::vector<FileTensor> tens
         const std::string stem = tensor.name.substr(0, tensor.name.size() - kEndings[ending].size());
         if (packed.layout == PackedLayout::None) {
             return Error(ErrorCode::Unsupported, "Diptych cannot run this model: the tensor " + inQuotes(tensor.name) + " of " + fileName
-                    + " is packed, and config.json has no quantization_config of the kinds gptq or awq that says how.");
+                    + " is packed, and neither quantization_config in config.json nor quantize_config.json nor quant_config.json says how (gptq or awq).");
         }
         const FileTensor *&place = matrices[stem].parts[ending];
         if (place != nullptr)

@@ -59,6 +59,7 @@ private slots:
     void brokenTextsAreRefused();
     void foreignModelsAreNamed_data();
     void foreignModelsAreNamed();
+    void quantisationMayStandInAFileOfItsOwn();
 };
 
 void TestHfConfig::parametersAreThoseOfTheReleasedModels_data()
@@ -422,6 +423,47 @@ void TestHfConfig::foreignModelsAreNamed()
     QVERIFY(!read.ok());
     QVERIFY(read.error().code == ErrorCode::Unsupported);
     QVERIFY2(read.error().message.find(says.toStdString()) != std::string::npos, read.error().message.c_str());
+}
+
+void TestHfConfig::quantisationMayStandInAFileOfItsOwn()
+{
+    const std::string plain = changed("R1-Distill-Llama-8B", "/torch_dtype", "\"float16\"");
+    const auto read = [&](const std::string &config, const char *gptq, const char *awq = "") {
+        const std::array files{QuantisationFile{"quantize_config.json", gptq}, QuantisationFile{"quant_config.json", awq, true}};
+        return readHfConfig(config, {}, {}, files);
+    };
+    QVERIFY(read(plain, "")->config.packed.layout == PackedLayout::None);
+    const auto gptq = read(plain, R"({"bits":3,"group_size":-1,"desc_act":true,"sym":true,"model_name_or_path":null})");
+    QVERIFY2(gptq.ok(), gptq.ok() ? "" : gptq.error().message.c_str());
+    QCOMPARE(gptq->config.quantMethod, std::string("gptq"));
+    const PackedQuantisation &packed = gptq->config.packed;
+    QVERIFY(packed.layout == PackedLayout::Gptq && packed.bits == 3 && packed.groupSize == -1 && packed.isSymmetric && packed.zerosAreOneLess);
+    const auto awq = read(plain, "", R"({"zero_point":true,"q_group_size":64,"w_bit":4,"version":"GEMM"})");
+    QVERIFY2(awq.ok(), awq.ok() ? "" : awq.error().message.c_str());
+    QVERIFY(awq->config.packed.layout == PackedLayout::Awq && awq->config.packed.groupSize == 64 && !awq->config.packed.isSymmetric);
+
+    // Both may stand there as long as they say the same; either may say more.
+    const std::string both = changed("R1-Distill-Llama-8B", "/quantization_config", R"({"quant_method":"gptq","bits":4,"group_size":32})");
+    QVERIFY(read(both, R"({"bits":4,"group_size":32,"checkpoint_format":"gptq_v2"})")->config.packed.zerosAreOneLess == false);
+    const auto says = [&](const auto &result, ErrorCode code, const char *text) {
+        return !result.ok() && result.error().code == code && result.error().message.find(text) != std::string::npos;
+    };
+    QVERIFY(says(read(both, R"({"bits":8,"group_size":32})"), ErrorCode::BadFile, "quantize_config.json says otherwise than config.json how the weights are quantised (bits)"));
+    QVERIFY(says(read(both, R"({"bits":4,"group_size":128})"), ErrorCode::BadFile, "(group_size)"));
+    QVERIFY(says(read(both, R"({"quant_method":"awq"})"), ErrorCode::BadFile, "(quant_method)"));
+    QVERIFY(says(read(both, "", R"({"q_group_size":64})"), ErrorCode::BadFile, "quant_config.json says otherwise than config.json how the weights are quantised (q_group_size)"));
+    QVERIFY(says(read(plain, R"({"bits":4})", R"({"w_bit":8})"), ErrorCode::BadFile, "quant_config.json says otherwise than quantize_config.json"));
+    const std::string fp8 = changed("DeepSeek-V3", "/torch_dtype", "\"bfloat16\"");
+    QVERIFY(says(read(fp8, R"({"bits":4,"quant_method":"gptq"})"), ErrorCode::BadFile, "(quant_method)"));
+
+    QVERIFY(says(read(plain, R"({"bits":5})"), ErrorCode::Unsupported, "5 bits (bits in quantize_config.json)"));
+    QVERIFY(says(read(plain, R"({"bits":4,"is_marlin_format":true})"), ErrorCode::Unsupported, "marlin"));
+    QVERIFY(says(read(plain, R"({"quant_method":"hqq","bits":4})"), ErrorCode::Unsupported, "hqq"));
+    QVERIFY(says(read(plain, "", R"({"w_bit":4,"version":"GEMV"})"), ErrorCode::Unsupported, "gemv"));
+    QVERIFY(says(read(plain, R"({"bits":"four"})"), ErrorCode::BadFile, "bits"));
+    QVERIFY(says(read(plain, R"({"bits":4,"group_size":0})"), ErrorCode::BadFile, "In quantize_config.json group_size"));
+    QVERIFY(says(read(plain, "[]"), ErrorCode::BadFile, "quantize_config.json does not hold"));
+    QVERIFY(says(read(plain, "{"), ErrorCode::BadFile, "quantize_config.json"));
 }
 
 QTEST_APPLESS_MAIN(TestHfConfig)

@@ -4,6 +4,7 @@
 #include "engine/vision/drawn_picture.h"
 
 #include <QDir>
+#include <QTemporaryDir>
 #include <QTest>
 
 #include <array>
@@ -59,6 +60,37 @@ private slots:
         QVERIFY(feedInPieces(*runner, golden.ids, {golden.ids.size()}, found).ok());
         compareExactly(found, golden);
     }
+    void quantisationMayStandInAFileOfItsOwn_data()
+    {
+        QTest::addColumn<QString>("name");
+        QTest::addColumn<QString>("file");
+        QTest::newRow("AutoGPTQ") << QStringLiteral("gptq-4bit-act-order") << QStringLiteral("quantize_config.json");
+        QTest::newRow("AutoAWQ") << QStringLiteral("awq") << QStringLiteral("quant_config.json");
+    }
+    void quantisationMayStandInAFileOfItsOwn()
+    {
+        QFETCH(QString, name);
+        QFETCH(QString, file);
+        Golden golden = readGolden(name);
+        QTemporaryDir folder;
+        QFile config(golden.folder + QStringLiteral("/config.json"));
+        QVERIFY(config.open(QIODevice::ReadOnly));
+        QJsonObject json = QJsonDocument::fromJson(config.readAll()).object();
+        QJsonObject quantisation = json.take(QStringLiteral("quantization_config")).toObject();
+        quantisation.remove(QStringLiteral("quant_method"));
+        const auto write = [&](const QString &to, const QJsonObject &object) {
+            QFile target(folder.filePath(to));
+            return target.open(QIODevice::WriteOnly) && target.write(QJsonDocument(object).toJson()) > 0;
+        };
+        QVERIFY(write(QStringLiteral("config.json"), json) && write(file, quantisation));
+        QVERIFY(QFile::copy(golden.folder + QStringLiteral("/model.safetensors"), folder.filePath(QStringLiteral("model.safetensors"))));
+        golden.folder = folder.path();
+        const auto runner = loadRunner(golden, {.threads = 2, .exact = true});
+        QVERIFY(runner);
+        std::vector<float> found;
+        QVERIFY(feedInPieces(*runner, golden.ids, {golden.ids.size()}, found).ok());
+        compareExactly(found, golden);
+    }
     void ggufFilesAreTheSameModels_data()
     {
         QTest::addColumn<QString>("name");
@@ -70,6 +102,7 @@ private slots:
         row("permuted rows and stacked experts", "deepseek-moe", "deepseek-moe");
         row("stacked experts and absorbed heads", "deepseek-v3-yarn", "deepseek-v3-yarn");
         row("whole latent matrices", "deepseek-v3-yarn", "deepseek-v3-yarn-whole");
+        row("NVFP4 with a scale a matrix", "deepseek-v3-nvfp4", "deepseek-v3-nvfp4");
         row("both forms, in three parts", "deepseek-v3-yarn", "deepseek-v3-yarn-both-00001-of-00003");
         row("both forms, opened by its last part", "deepseek-v3-yarn", "deepseek-v3-yarn-both-00003-of-00003");
     }
