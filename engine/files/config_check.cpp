@@ -135,7 +135,7 @@ void checkText(Checker &check, const TextConfig &text)
         check.even("qk_rope_head_dim", text.ropeHeadDim);
         check.between("v_head_dim", std::int64_t{text.valueHeadDim}, 1, kWidestHead);
     }
-    if (text.attention == AttentionKind::Latent && text.indexer.heads != 0) {
+    if (text.attention == AttentionKind::Latent && (text.indexer.heads != 0 || text.architecture == "deepseek_v32")) {
         check.between("number of indexer heads", std::int64_t{text.indexer.heads}, 1, kMostHeads);
         check.between("size of an indexer head", std::int64_t{text.indexer.headDim}, text.ropeHeadDim, kWidestHead);
         check.between("index_topk", std::int64_t{text.indexer.tokens}, 1, kLongestContext);

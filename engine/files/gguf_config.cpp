@@ -131,9 +131,10 @@ Status readRope(Keys &keys, TextConfig &text, bool isLatent, const std::vector<G
             if (keys.has("rope.scaling.yarn_log_multiplier")) {
                 rope.mscaleAllDim = 10.0 * keys.number("rope.scaling.yarn_log_multiplier", 0.1);
             } else {
-                rope.mscaleAllDim = text.architecture == "deepseek_v3" ? 1.0 : 0.707;
+                const bool isV2 = text.architecture == "deepseek_v2";
+                rope.mscaleAllDim = isV2 ? 0.707 : 1.0;
                 warnings.push_back("The file has no rope.scaling.yarn_log_multiplier; mscale_all_dim was taken as "
-                    + std::string(text.architecture == "deepseek_v3" ? "1.0." : "0.707."));
+                    + std::string(isV2 ? "0.707." : "1.0."));
             }
             rope.mscale = rope.mscaleAllDim;
         } else {
@@ -207,6 +208,19 @@ Status readLatent(Keys &keys, TextConfig &text)
     return Done{};
 }
 
+// V3.2's indexer, which reads the query rank.
+Status readIndexer(Keys &keys, TextConfig &text)
+{
+    text.indexer = {.heads = keys.required("attention.indexer.head_count"),
+        .headDim = keys.required("attention.indexer.key_length"),
+        .tokens = keys.required("attention.indexer.top_k")};
+    ENGINE_CHECK(keys.status());
+    if (text.queryLoraRank == 0)
+        return Error(ErrorCode::Unsupported, "Diptych cannot run this model: its class selects tokens by a query rank "
+                "(attention.q_lora_rank), which it has not.");
+    return Done{};
+}
+
 Status readHeads(Keys &keys, TextConfig &text)
 {
     text.attention = AttentionKind::Heads;
@@ -263,18 +277,19 @@ Result<ModelConfig> readGgufConfig(const GgufFile &file, const std::vector<GgufT
         return Error(ErrorCode::Unsupported, printable(fileName) + " holds no model but something of the type "
                 + inQuotes(*file.text("general.type")) + ".");
     }
-    constexpr std::array<std::string_view, 5> kKnown{"llama", "qwen2", "qwen3", "deepseek", "deepseek2"};
+    constexpr std::array<std::string_view, 6> kKnown{"llama", "qwen2", "qwen3", "deepseek", "deepseek2", "deepseek32"};
     if (std::find(kKnown.begin(), kKnown.end(), *architecture) == kKnown.end())
         return Error(ErrorCode::Unsupported, "Diptych cannot run this model: its architecture " + inQuotes(*architecture) + " is unknown.");
 
     Keys keys(file, *architecture, fileName);
-    const bool isLatent = *architecture == "deepseek2";
+    const bool hasIndexer = *architecture == "deepseek32";
+    const bool isLatent = hasIndexer || *architecture == "deepseek2";
     ModelConfig config;
     TextConfig &text = config.text;
     text.architecture = std::string(*architecture);
     if (isLatent) {
         const bool isV3 = hasTensorEnding(tensors, ".exp_probs_b.bias") || file.integer("deepseek2.expert_gating_func") == 2;
-        text.architecture = isV3 ? "deepseek_v3" : "deepseek_v2";
+        text.architecture = hasIndexer ? "deepseek_v32" : isV3 ? "deepseek_v3" : "deepseek_v2";
     }
     // block_count counts MTP layers too where the file has them.
     text.mtpLayers = keys.optional("nextn_predict_layers", 0);
@@ -290,6 +305,8 @@ Result<ModelConfig> readGgufConfig(const GgufFile &file, const std::vector<GgufT
     ENGINE_CHECK(readVocabulary(keys, text, tensors, fileName));
     if (isLatent) {
         ENGINE_CHECK(readLatent(keys, text));
+        if (hasIndexer)
+            ENGINE_CHECK(readIndexer(keys, text));
         ENGINE_CHECK(readMoe(keys, text, tensors, warnings));
     } else {
         if (*architecture == "deepseek")

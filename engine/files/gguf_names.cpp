@@ -19,7 +19,7 @@ constexpr std::array<Pair, 3> kOutside{{
 }};
 
 // After "blk.N." and "model.layers.N.", with their endings.
-constexpr std::array<Pair, 41> kInLayer{{
+constexpr std::array<Pair, 46> kInLayer{{
     {"attn_norm.weight", "input_layernorm.weight"},
     {"attn_q.weight", "self_attn.q_proj.weight"},
     {"attn_k.weight", "self_attn.k_proj.weight"},
@@ -38,6 +38,11 @@ constexpr std::array<Pair, 41> kInLayer{{
     {"attn_kv_b.weight", "self_attn.kv_b_proj.weight"},
     {"attn_k_b.weight", "self_attn.k_b_proj.weight"},
     {"attn_v_b.weight", "self_attn.v_b_proj.weight"},
+    {"indexer.attn_q_b.weight", "self_attn.indexer.wq_b.weight"},
+    {"indexer.attn_k.weight", "self_attn.indexer.wk.weight"},
+    {"indexer.k_norm.weight", "self_attn.indexer.k_norm.weight"},
+    {"indexer.k_norm.bias", "self_attn.indexer.k_norm.bias"},
+    {"indexer.proj.weight", "self_attn.indexer.weights_proj.weight"},
     {"ffn_norm.weight", "post_attention_layernorm.weight"},
     {"ffn_gate.weight", "mlp.gate_proj.weight"},
     {"ffn_up.weight", "mlp.up_proj.weight"},

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The Diptych authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes gguf/*.gguf: three of the tiny models of models/ as llama.cpp's converter lays them down. Their logits are those
+"""Writes gguf/*.gguf: five of the tiny models of models/ as llama.cpp's converter lays them down. Their logits are those
 of the folder they come from. Llama has permuted q and k rows and its rope scaling as divisors; DeepSeekMoE permuted rows
 and stacked experts; DeepSeek V3 stacked experts and kv_b in each form files have: absorbed
-halves, whole (before 2025-04), and both, in three parts.
+halves, whole (before 2025-04), and both, in three parts; V3.2 the indexer's tensors and keys beside it.
 
 Made with gguf 0.19.0, safetensors 0.8; run after make_goldens.py: python3 make_gguf_goldens.py"""
 import json
@@ -21,6 +21,8 @@ NAMES = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.
          "self_attn.kv_a_layernorm": "attn_kv_a_norm", "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa",
          "mlp.gate": "ffn_gate_inp", "mlp.shared_experts.gate_proj": "ffn_gate_shexp",
          "mlp.shared_experts.up_proj": "ffn_up_shexp", "mlp.shared_experts.down_proj": "ffn_down_shexp",
+         "self_attn.indexer.wq_b": "indexer.attn_q_b", "self_attn.indexer.wk": "indexer.attn_k",
+         "self_attn.indexer.k_norm": "indexer.k_norm", "self_attn.indexer.weights_proj": "indexer.proj",
          "eh_proj": "nextn.eh_proj", "enorm": "nextn.enorm", "hnorm": "nextn.hnorm", "embed_tokens": "nextn.embed_tokens",
          "shared_head.norm": "nextn.shared_head_norm", "shared_head.head": "nextn.shared_head_head"}
 TOP = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
@@ -146,8 +148,8 @@ def deepseek_moe():
     finish(writer)
 
 
-def deepseek(layout, target, source="deepseek-v3-yarn", **options):
-    writer, config, state = start(source, "deepseek2", target, **options)
+def deepseek(layout, target, source="deepseek-v3-yarn", architecture="deepseek2", **options):
+    writer, config, state = start(source, architecture, target, **options)
     heads, latent = config["num_attention_heads"], config["kv_lora_rank"]
     nope, rope, value_dim = config["qk_nope_head_dim"], config["qk_rope_head_dim"], config["v_head_dim"]
     writer.add_head_count_kv(1)
@@ -164,8 +166,12 @@ def deepseek(layout, target, source="deepseek-v3-yarn", **options):
     add_experts(writer, config)
     writer.add_expert_weights_norm(True)
     writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
-    writer.add_uint32("deepseek2.expert_group_count", config["n_group"])
-    writer.add_uint32("deepseek2.expert_group_used_count", config["topk_group"])
+    writer.add_uint32(f"{architecture}.expert_group_count", config["n_group"])
+    writer.add_uint32(f"{architecture}.expert_group_used_count", config["topk_group"])
+    if "index_topk" in config:
+        writer.add_uint32(f"{architecture}.attention.indexer.head_count", config["index_n_heads"])
+        writer.add_uint32(f"{architecture}.attention.indexer.key_length", config["index_head_dim"])
+        writer.add_uint32(f"{architecture}.attention.indexer.top_k", config["index_topk"])
     scaling = config["rope_parameters"]
     if scaling["rope_type"] == "yarn":
         writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
@@ -178,7 +184,9 @@ def deepseek(layout, target, source="deepseek-v3-yarn", **options):
             add(writer, TOP[name], value)
             continue
         _, _, layer, rest = name.removesuffix(".weight").split(".", 3)
-        if rest.startswith("mlp.experts."):
+        if rest.endswith("k_norm.bias"):
+            writer.add_tensor(f"blk.{layer}.{NAMES[rest.removesuffix('.bias')]}.bias", value)
+        elif rest.startswith("mlp.experts."):
             _, _, expert, projection = rest.split(".")
             experts.setdefault((layer, projection.removesuffix("_proj")), {})[int(expert)] = value
         elif rest == "mlp.gate.e_score_correction_bias":
@@ -202,4 +210,5 @@ if __name__ == "__main__":
     deepseek("absorbed", "deepseek-v3-yarn")
     deepseek("whole", "deepseek-v3-yarn-whole")
     deepseek("absorbed", "deepseek-v3-mtp", source="deepseek-v3-mtp")
+    deepseek("absorbed", "deepseek-v32", source="deepseek-v32", architecture="deepseek32")
     deepseek("both", "deepseek-v3-yarn-both", split_max_tensors=20)

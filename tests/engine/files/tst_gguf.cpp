@@ -39,6 +39,8 @@ private slots:
     void namesAreTranslated();
     void impossibleKeysAreRefused_data();
     void impossibleKeysAreRefused();
+    void indexersAreReadOrRefused_data();
+    void indexersAreReadOrRefused();
 };
 
 void TestGguf::valuesOfEveryKindAreRead()
@@ -326,6 +328,9 @@ void TestGguf::namesAreTranslated_data()
     row("blk.60.exp_probs_b.bias", "model.layers.60.mlp.gate.e_score_correction_bias");
     row("blk.3.ffn_gate_exps.weight", "model.layers.3.mlp.experts.gate_proj.weight");
     row("blk.3.attn_kv_a_mqa.weight", "model.layers.3.self_attn.kv_a_proj_with_mqa.weight");
+    row("blk.3.indexer.attn_q_b.weight", "model.layers.3.self_attn.indexer.wq_b.weight");
+    row("blk.3.indexer.k_norm.bias", "model.layers.3.self_attn.indexer.k_norm.bias");
+    row("blk.3.indexer.proj.weight", "model.layers.3.self_attn.indexer.weights_proj.weight");
     row("blk.01.attn_q.weight", "");
     row("blk..attn_q.weight", "");
     row("blk.-1.attn_q.weight", "");
@@ -411,6 +416,55 @@ void TestGguf::impossibleKeysAreRefused()
     QVERIFY(!config.ok());
     QVERIFY(config.error().code == ErrorCode::BadFile);
     QVERIFY2(config.error().message.find(says.toStdString()) != std::string::npos, config.error().message.c_str());
+}
+
+void TestGguf::indexersAreReadOrRefused_data()
+{
+    QTest::addColumn<QByteArray>("key");
+    QTest::addColumn<int>("value"); // -1: the key is left out
+    QTest::addColumn<QByteArray>("says");
+    QTest::newRow("whole") << QByteArray() << 0 << QByteArray();
+    QTest::newRow("no head count") << QByteArray("attention.indexer.head_count") << -1 << QByteArray("is missing");
+    QTest::newRow("no heads") << QByteArray("attention.indexer.head_count") << 0 << QByteArray("indexer heads");
+    QTest::newRow("no key length") << QByteArray("attention.indexer.key_length") << -1 << QByteArray("is missing");
+    QTest::newRow("shorter than what is rotated") << QByteArray("attention.indexer.key_length") << 4 << QByteArray("indexer head");
+    QTest::newRow("nothing is chosen") << QByteArray("attention.indexer.top_k") << 0 << QByteArray("index_topk");
+    QTest::newRow("no query rank") << QByteArray("attention.q_lora_rank") << -1 << QByteArray("attention.q_lora_rank");
+}
+
+void TestGguf::indexersAreReadOrRefused()
+{
+    QFETCH(QByteArray, key);
+    QFETCH(int, value);
+    QFETCH(QByteArray, says);
+    Gguf file;
+    file.text("general.architecture", "deepseek32");
+    const std::pair<const char *, int> keys[] = {{"block_count", 1}, {"context_length", 64}, {"embedding_length", 8},
+        {"feed_forward_length", 16}, {"attention.head_count", 2}, {"attention.head_count_kv", 1}, {"attention.q_lora_rank", 6},
+        {"attention.kv_lora_rank", 12}, {"attention.key_length", 20}, {"attention.value_length", 12},
+        {"attention.key_length_mla", 16}, {"attention.value_length_mla", 10}, {"rope.dimension_count", 8},
+        {"attention.indexer.head_count", 4}, {"attention.indexer.key_length", 24}, {"attention.indexer.top_k", 9}};
+    for (const auto &[name, number] : keys)
+        if (key != name || value >= 0)
+            file.u32("deepseek32." + std::string(name), static_cast<std::uint32_t>(key == name ? value : number));
+    file.tensor("token_embd.weight", {8, 16}, 0, 512);
+    const std::string bytes = file.build();
+    const auto read = GgufFile::read(bytesOf(bytes), "f.gguf");
+    QVERIFY2(read.ok(), read.ok() ? "" : read.error().message.c_str());
+    std::vector<std::string> warnings;
+    const auto config = readGgufConfig(*read, read->tensors(), "f.gguf", warnings);
+    if (!says.isEmpty()) {
+        QVERIFY(!config.ok());
+        QVERIFY2(config.error().message.find(says.toStdString()) != std::string::npos, config.error().message.c_str());
+        return;
+    }
+    QVERIFY2(config.ok(), config.ok() ? "" : config.error().message.c_str());
+    QCOMPARE(config->text.architecture, std::string("deepseek_v32"));
+    QVERIFY(config->text.attention == AttentionKind::Latent && config->text.rope.interleaved);
+    QCOMPARE(config->text.indexer.heads, 4);
+    QCOMPARE(config->text.indexer.headDim, 24);
+    QCOMPARE(config->text.indexer.tokens, 9);
+    QCOMPARE(config->text.nopeHeadDim, 8);
 }
 
 QTEST_APPLESS_MAIN(TestGguf)

@@ -103,6 +103,7 @@ private slots:
         row("stacked experts and absorbed heads", "deepseek-v3-yarn", "deepseek-v3-yarn");
         row("whole latent matrices", "deepseek-v3-yarn", "deepseek-v3-yarn-whole");
         row("NVFP4 with a scale a matrix", "deepseek-v3-nvfp4", "deepseek-v3-nvfp4");
+        row("an indexer and absorbed heads", "deepseek-v32", "deepseek-v32");
         row("both forms, in three parts", "deepseek-v3-yarn", "deepseek-v3-yarn-both-00001-of-00003");
         row("both forms, opened by its last part", "deepseek-v3-yarn", "deepseek-v3-yarn-both-00003-of-00003");
     }
