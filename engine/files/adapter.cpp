@@ -80,7 +80,7 @@ Result<LoraConfig> readConfig(std::string_view text)
     JsonFields fields(json, kConfigName);
     if (const std::string type = fields.text("peft_type", "LORA"); type != "LORA")
         return unsupported("its kind (peft_type) is " + inQuotes(type) + ", only LORA can be applied");
-    for (const char *key : {"use_dora", "use_qalora", "use_bdlora", "lora_bias", "fan_in_fan_out", "modules_to_save", "target_parameters",
+    for (const char *key : {"use_qalora", "use_bdlora", "lora_bias", "fan_in_fan_out", "target_parameters",
              "trainable_token_indices", "layer_replication", "alora_invocation_tokens", "arrow_config", "megatron_config"})
         if (json.contains(key) && saysSomething(json[key]))
             return unsupported(std::string("it needs ") + key);
@@ -96,7 +96,16 @@ Result<LoraConfig> readConfig(std::string_view text)
     config.rank = fields.integer("r", 8);
     config.alpha = fields.number("lora_alpha", 8);
     config.isRankStabilised = fields.boolean("use_rslora", false);
+    config.isDecomposed = fields.boolean("use_dora", false);
+    config.keepsTies = fields.boolean("ensure_weight_tying", false);
     ENGINE_CHECK(fields.status());
+    if (json.contains("modules_to_save") && saysSomething(json["modules_to_save"])) {
+        const Json &names = json["modules_to_save"];
+        const bool isList = names.is_array() && std::all_of(names.begin(), names.end(), [](const Json &name) { return name.is_string() && !name.get_ref<const std::string &>().empty(); });
+        if (!isList)
+            return Error(ErrorCode::BadFile, "In adapter_config.json modules_to_save is no list of names.");
+        config.whole = names.get<std::vector<std::string>>();
+    }
     if (config.rank < 1 || config.rank > kHighestRank)
         return Error(ErrorCode::BadFile, "In adapter_config.json r is " + std::to_string(config.rank) + ", between 1 and 65536 are possible.");
     if (!std::isfinite(config.alpha) || std::fabs(config.alpha) > kLargestAlpha)
@@ -119,6 +128,7 @@ class LoraRecipe final : public TensorRecipe {
 public:
     FileTensor base;
     std::vector<float> down, up; // A [rank, in] and B [out, rank], B's rows in the order of the base file
+    std::vector<float> lengths;  // of the rows, DoRA only
     std::int64_t rank = 0;
     float scale = 0;
     DType dtype = DType::BF16;
@@ -155,12 +165,24 @@ public:
             }
             for (std::size_t c = 0; c < share.size(); ++c)
                 row[c] += scale * share[c];
+            if (!lengths.empty())
+                setLength(row, lengths[static_cast<std::size_t>(r)]);
             store(row, made.dtype, made.bytes.data() + static_cast<std::size_t>(r) * rowBytes);
         }
         return made;
     }
 
 private:
+    // A row of zeros stays one.
+    static void setLength(std::vector<float> &row, float length)
+    {
+        double squares = 0;
+        for (const float value : row)
+            squares += static_cast<double>(value) * static_cast<double>(value);
+        const double factor = squares > 0 ? static_cast<double>(length) / std::sqrt(squares) : 0;
+        for (float &value : row)
+            value = static_cast<float>(static_cast<double>(value) * factor);
+    }
     static void store(const std::vector<float> &row, DType type, std::byte *target)
     {
         if (type == DType::F32) {
@@ -178,15 +200,37 @@ private:
 // Both halves of one module's share.
 struct Halves {
     const SafetensorsTensor *down = nullptr, *up = nullptr; // lora_A, lora_B
+    const SafetensorsTensor *lengths = nullptr;             // lora_magnitude_vector
+    bool isEmbedding = false;                               // lora_embedding_A, lora_embedding_B
 };
+
+// What an adapter's file holds, by the names of the model's tensors.
+struct Contents {
+    std::map<std::string, Halves> modules;
+    std::map<std::string, const SafetensorsTensor *> bases; // what the shares come on top of, where the file has it too
+    std::map<std::string, const SafetensorsTensor *> whole; // modules_to_save
+};
+
+// [rows, columns] turned round.
+std::vector<float> transposed(const std::vector<float> &values, std::int64_t rows, std::int64_t columns)
+{
+    std::vector<float> result(values.size());
+    for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t c = 0; c < columns; ++c)
+            result[static_cast<std::size_t>(c * rows + r)] = values[static_cast<std::size_t>(r * columns + c)];
+    return result;
+}
 
 class AdaptedFiles final : public ModelFiles {
 public:
-    explicit AdaptedFiles(std::shared_ptr<const ModelFiles> base) : m_base(std::move(base)), m_tensors(m_base->tensors()) {}
+    explicit AdaptedFiles(std::shared_ptr<const ModelFiles> base)
+        : m_base(std::move(base)), m_config(m_base->config()), m_tensors(m_base->tensors())
+    {
+    }
 
     const std::filesystem::path &path() const override { return m_base->path(); }
     bool isGguf() const override { return m_base->isGguf(); }
-    const ModelConfig &config() const override { return m_base->config(); }
+    const ModelConfig &config() const override { return m_config; }
     const std::vector<FileTensor> &tensors() const override { return m_tensors; }
     const ChatTemplateInfo &chatTemplate() const override { return m_base->chatTemplate(); }
     std::uint64_t fileBytes() const override { return m_base->fileBytes() + m_file->bytes().size(); }
@@ -200,8 +244,9 @@ public:
     const std::vector<std::string> &warnings() const override { return m_base->warnings(); }
     const FileTensor *find(std::string_view name) const override
     {
-        const FileTensor *const found = m_base->find(name);
-        return found == nullptr ? nullptr : m_tensors.data() + (found - m_base->tensors().data());
+        const auto found = std::lower_bound(m_tensors.begin(), m_tensors.end(), name,
+            [](const FileTensor &tensor, std::string_view wanted) { return tensor.name < wanted; });
+        return found == m_tensors.end() || found->name != name ? nullptr : &*found;
     }
 
     Status load(const std::filesystem::path &folder, double scale)
@@ -216,69 +261,205 @@ public:
             return Error(ErrorCode::Unsupported, "The adapter " + m_name + " is a pickled PyTorch file, which can run code and is never loaded: convert it to safetensors.");
         ENGINE_TRY(m_file, MappedFile::open(folder / "adapter_model.safetensors"));
         ENGINE_TRY(const auto tensors, readSafetensors(m_file->bytes(), "adapter_model.safetensors"));
-        std::map<std::string, Halves> modules;
+        Contents contents;
         for (const SafetensorsTensor &tensor : tensors)
-            ENGINE_CHECK(sort(tensor, modules));
-        if (modules.empty())
+            ENGINE_CHECK(sort(tensor, config, contents));
+        ENGINE_CHECK(checkWhole(config, contents));
+        if (contents.modules.empty() && contents.whole.empty() && contents.bases.empty())
             return Error(ErrorCode::BadFile, "The adapter " + m_name + " changes nothing: it holds no tensors.");
-        for (const auto &[module, halves] : modules)
+        // The base of a head that the embeddings stand in for is theirs until the two part.
+        const std::string head = m_config.text.tensorPrefix + "lm_head.weight";
+        for (const auto &[name, tensor] : contents.bases)
+            if (name != head)
+                ENGINE_CHECK(replace(name, *tensor));
+        ENGINE_CHECK(partFromEmbeddings(contents, config));
+        if (const auto found = contents.bases.find(head); found != contents.bases.end())
+            ENGINE_CHECK(replace(head, *found->second));
+        if (!contents.whole.empty() && scale != 1.0)
+            return unsupported("it holds the module " + inQuotes(contents.whole.begin()->first) + " whole, which can be applied at the scale 1 only");
+        for (const auto &[name, tensor] : contents.whole)
+            ENGINE_CHECK(replace(name, *tensor));
+        for (const auto &[module, halves] : contents.modules)
             ENGINE_CHECK(apply(module, halves, config, scale));
         return m_file->intact();
     }
 
 private:
-    Status sort(const SafetensorsTensor &tensor, std::map<std::string, Halves> &modules) const
+    static bool isEmbedding(std::string_view path) { return path == "lm_head" || path.ends_with(".lm_head") || path.ends_with("embed_tokens"); }
+
+    // Files have "base_model.model." in front of the model's own paths.
+    Status sort(const SafetensorsTensor &tensor, const LoraConfig &config, Contents &contents) const
     {
         constexpr std::string_view kStart = "base_model.model.";
-        const bool isDown = tensor.name.ends_with(".lora_A.weight"), isUp = tensor.name.ends_with(".lora_B.weight");
-        if (!tensor.name.starts_with(kStart) || (!isDown && !isUp))
-            return unsupported("its tensor " + inQuotes(tensor.name) + " is none of the two matrices of a linear layer (lora_A.weight, lora_B.weight)");
+        const auto refused = [&] {
+            return unsupported("its tensor " + inQuotes(tensor.name) + " is no part of a linear layer's or an embedding's share, and modules_to_save does not name it");
+        };
+        std::string_view path = tensor.name;
+        if (!path.starts_with(kStart))
+            return refused();
+        path.remove_prefix(kStart.size());
+        const auto take = [&](std::string_view ending) {
+            const bool ends = path.size() > ending.size() && path.ends_with(ending);
+            path.remove_suffix(ends ? ending.size() : 0);
+            return ends;
+        };
         if (tensor.dtype != DType::F32 && tensor.dtype != DType::F16 && tensor.dtype != DType::BF16)
             return unsupported("its tensor " + inQuotes(tensor.name) + " is stored as " + tensor.typeName + ", F32, F16 or BF16 is needed");
-        const std::size_t ending = std::string_view(".lora_A.weight").size();
-        if (tensor.name.size() <= kStart.size() + ending || tensor.shape.size() != 2)
-            return Error(ErrorCode::BadFile, "The tensor " + inQuotes(tensor.name) + " of the adapter " + m_name + " is no matrix of a module.");
-        Halves &halves = modules[tensor.name.substr(kStart.size(), tensor.name.size() - kStart.size() - ending)];
-        (isDown ? halves.down : halves.up) = &tensor;
+        if (take(".base_layer.weight")) {
+            contents.bases.emplace(std::string(path) + ".weight", &tensor);
+            return Done{};
+        }
+        if (take(".lora_magnitude_vector.weight") || take(".lora_magnitude_vector")) {
+            if (!config.isDecomposed)
+                return Error(ErrorCode::BadFile, "The adapter " + m_name + " has the tensor " + inQuotes(tensor.name) + ", and its configuration does not say use_dora.");
+            contents.modules[std::string(path)].lengths = &tensor;
+            return Done{};
+        }
+        const bool isDown = take(".lora_A.weight"), isUp = !isDown && take(".lora_B.weight");
+        const bool isTableDown = !isDown && !isUp && take(".lora_embedding_A"), isTableUp = !isDown && !isUp && !isTableDown && take(".lora_embedding_B");
+        if (isDown || isUp || isTableDown || isTableUp) {
+            if (tensor.shape.size() != 2)
+                return Error(ErrorCode::BadFile, "The tensor " + inQuotes(tensor.name) + " of the adapter " + m_name + " is no matrix of a module.");
+            Halves &halves = contents.modules[std::string(path)];
+            if (halves.down != nullptr || halves.up != nullptr)
+                if (halves.isEmbedding != (isTableDown || isTableUp))
+                    return Error(ErrorCode::BadFile, "The adapter " + m_name + " changes the module of " + inQuotes(tensor.name) + " in two ways.");
+            halves.isEmbedding = isTableDown || isTableUp;
+            (isDown || isTableDown ? halves.down : halves.up) = &tensor;
+            return Done{};
+        }
+        const std::string_view kind = path.ends_with(".bias") ? ".bias" : ".weight";
+        if (!take(kind))
+            return refused();
+        take(".modules_to_save");
+        const auto names = [&](const std::string &part) { return ("." + std::string(path) + ".").find("." + part + ".") != std::string::npos; };
+        const bool isNamed = std::any_of(config.whole.begin(), config.whole.end(), names);
+        if (!isNamed && !isEmbedding(path))
+            return refused();
+        // Embeddings that nothing names were saved because the adapter was trained on them.
+        (isNamed ? contents.whole : contents.bases).emplace(std::string(path) + std::string(kind), &tensor);
         return Done{};
     }
 
-    Status checkShape(const SafetensorsTensor &tensor, std::int64_t rows, std::int64_t columns) const
+    Status checkWhole(const LoraConfig &config, const Contents &contents) const
     {
-        if (tensor.shape[0] == rows && tensor.shape[1] == columns)
+        for (const std::string &part : config.whole) {
+            const bool isThere = std::any_of(contents.whole.begin(), contents.whole.end(),
+                [&](const auto &entry) { return ("." + entry.first).find("." + part + ".") != std::string::npos; });
+            if (!isThere)
+                return Error(ErrorCode::BadFile, "The adapter " + m_name + " has no tensor of the module " + inQuotes(part) + ", which modules_to_save names.");
+        }
+        return Done{};
+    }
+
+    // Gives the output layer a tensor of its own where the adapter changes it or the embeddings that stand in for it.
+    Status partFromEmbeddings(const Contents &contents, const LoraConfig &config)
+    {
+        TextConfig &text = m_config.text;
+        const std::string head = text.tensorPrefix + "lm_head", table = text.tensorPrefix + "model.embed_tokens";
+        const auto changes = [&](const std::string &module) { return contents.modules.contains(module) || contents.whole.contains(module + ".weight"); };
+        if (!text.tiedEmbeddings || (!changes(head) && !changes(table) && !contents.bases.contains(head + ".weight")))
             return Done{};
-        return Error(ErrorCode::BadFile, "The adapter " + m_name + " does not fit " + displayName(path()) + ": its tensor " + inQuotes(tensor.name)
-                + " is [" + std::to_string(tensor.shape[0]) + ", " + std::to_string(tensor.shape[1]) + "] where ["
-                + std::to_string(rows) + ", " + std::to_string(columns) + "] is needed.");
+        if (config.keepsTies)
+            return unsupported("it needs ensure_weight_tying");
+        FileTensor own = *find(table + ".weight");
+        own.name = head + ".weight";
+        const auto place = std::lower_bound(m_tensors.begin(), m_tensors.end(), own.name,
+            [](const FileTensor &tensor, std::string_view name) { return tensor.name < name; });
+        m_tensors.insert(place, std::move(own));
+        text.tiedEmbeddings = false;
+        return Done{};
+    }
+
+    Error forAnotherModel(const std::string &name) const
+    {
+        return {ErrorCode::BadFile, "The adapter " + m_name + " is for another model: it changes " + inQuotes(name) + ", and "
+                + displayName(path()) + " has no such tensor."};
+    }
+    Error doesNotFit(const SafetensorsTensor &tensor, const std::string &wanted) const
+    {
+        std::string shape;
+        for (const std::int64_t dim : tensor.shape)
+            shape += (shape.empty() ? "" : ", ") + std::to_string(dim);
+        return {ErrorCode::BadFile, "The adapter " + m_name + " does not fit " + displayName(path()) + ": its tensor " + inQuotes(tensor.name)
+                + " is [" + shape + "] where " + wanted + " is needed."};
+    }
+    Status checkShape(const SafetensorsTensor &tensor, const std::vector<std::int64_t> &wanted) const
+    {
+        if (tensor.shape == wanted)
+            return Done{};
+        std::string text;
+        for (const std::int64_t dim : wanted)
+            text += (text.empty() ? "[" : ", ") + std::to_string(dim);
+        return doesNotFit(tensor, text + "]");
+    }
+    Status checkFinite(const SafetensorsTensor &tensor, const std::vector<float> &values) const
+    {
+        if (std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
+            return Done{};
+        return Error(ErrorCode::BadFile, "The tensor " + inQuotes(tensor.name) + " of the adapter " + m_name + " holds values that are not numbers.");
+    }
+
+    // The adapter's tensor in place of the model's.
+    Status replace(const std::string &name, const SafetensorsTensor &by)
+    {
+        const FileTensor *const found = find(name);
+        if (found == nullptr)
+            return forAnotherModel(name);
+        FileTensor &tensor = m_tensors[static_cast<std::size_t>(found - m_tensors.data())];
+        const std::vector<std::int64_t> wanted(tensor.shape.dims.begin(), tensor.shape.dims.begin() + tensor.shape.rank);
+        ENGINE_CHECK(checkShape(by, wanted));
+        if (rowPairs(name, wanted.empty() ? 0 : wanted.front()) > 0)
+            return unsupported("it holds " + inQuotes(by.name) + " whole, whose rows stand in another order in a GGUF file");
+        ENGINE_CHECK(checkFinite(by, valuesOf(by)));
+        tensor.dtype = *by.dtype;
+        tensor.bytes = by.bytes;
+        tensor.scales = {};
+        tensor.recipe = nullptr;
+        return Done{};
     }
 
     Status apply(const std::string &module, const Halves &halves, const LoraConfig &config, double scale)
     {
         if (halves.down == nullptr || halves.up == nullptr) {
-            const SafetensorsTensor &half = halves.down != nullptr ? *halves.down : *halves.up;
+            const SafetensorsTensor &half = halves.down != nullptr ? *halves.down : halves.up != nullptr ? *halves.up : *halves.lengths;
             return Error(ErrorCode::BadFile, "In the adapter " + m_name + " the tensor " + inQuotes(half.name) + " has no other half ("
                     + (halves.down != nullptr ? "lora_B" : "lora_A") + ").");
         }
         const std::string name = module + ".weight";
         const FileTensor *const found = find(name);
-        if (found == nullptr || found->shape.rank != 2) {
-            return Error(ErrorCode::BadFile, "The adapter " + m_name + " is for another model: it changes " + inQuotes(name) + ", and "
-                    + displayName(path()) + " has no such matrix.");
-        }
+        if (found == nullptr || found->shape.rank != 2)
+            return forAnotherModel(name);
         FileTensor &tensor = m_tensors[static_cast<std::size_t>(found - m_tensors.data())];
+        const std::int64_t rows = tensor.shape[0], columns = tensor.shape[1];
         const int rank = config.rankFor(module);
-        ENGINE_CHECK(checkShape(*halves.down, rank, tensor.shape[1]));
-        ENGINE_CHECK(checkShape(*halves.up, tensor.shape[0], rank));
+        // An embedding's A is [rank, vocabulary] and its B [hidden, rank]: the two change places.
+        ENGINE_CHECK(checkShape(*halves.down, {rank, halves.isEmbedding ? rows : columns}));
+        ENGINE_CHECK(checkShape(*halves.up, {halves.isEmbedding ? columns : rows, rank}));
         auto recipe = std::make_shared<LoraRecipe>();
         recipe->base = tensor;
         recipe->rank = rank;
         recipe->scale = static_cast<float>(config.scaleFor(module) * scale);
         recipe->down = valuesOf(*halves.down);
-        recipe->up = inFileOrder(valuesOf(*halves.up), name, tensor.shape[0], rank);
-        for (const SafetensorsTensor *half : {halves.down, halves.up}) {
-            const std::vector<float> &values = half == halves.down ? recipe->down : recipe->up;
-            if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
-                return Error(ErrorCode::BadFile, "The tensor " + inQuotes(half->name) + " of the adapter " + m_name + " holds values that are not numbers.");
+        recipe->up = valuesOf(*halves.up);
+        ENGINE_CHECK(checkFinite(*halves.down, recipe->down));
+        ENGINE_CHECK(checkFinite(*halves.up, recipe->up));
+        if (halves.isEmbedding) {
+            std::swap(recipe->down, recipe->up);
+            recipe->down = transposed(recipe->down, columns, rank);
+            recipe->up = transposed(recipe->up, rank, rows);
+        }
+        recipe->up = inFileOrder(std::move(recipe->up), name, rows, rank);
+        if (config.isDecomposed) {
+            if (halves.isEmbedding)
+                return unsupported("it needs use_dora for the embedding " + inQuotes(name));
+            if (halves.lengths == nullptr)
+                return Error(ErrorCode::BadFile, "The adapter " + m_name + " has no tensor " + inQuotes(module + ".lora_magnitude_vector") + ", which use_dora needs.");
+            if (halves.lengths->shape != std::vector<std::int64_t>{rows, 1}) // as older files have it
+                ENGINE_CHECK(checkShape(*halves.lengths, {rows}));
+            recipe->lengths = valuesOf(*halves.lengths);
+            ENGINE_CHECK(checkFinite(*halves.lengths, recipe->lengths));
+            recipe->lengths = inFileOrder(std::move(recipe->lengths), name, rows, 1);
         }
         if (!std::isfinite(recipe->scale))
             return Error(ErrorCode::BadRequest, "The scale of the adapter " + m_name + " is not a number that can be used.");
@@ -289,15 +470,20 @@ private:
         return Done{};
     }
 
-    // Llama's GGUF files keep the rows of q and k so that pairs to rotate are neighbours.
-    std::vector<float> inFileOrder(std::vector<float> up, const std::string &name, std::int64_t rows, std::int64_t rank) const
+    // Llama's GGUF files keep the rows of q and k so that pairs to rotate are neighbours. The rows of one head, 0: in order.
+    std::int64_t rowPairs(const std::string &name, std::int64_t rows) const
     {
-        const TextConfig &text = config().text;
+        const TextConfig &text = m_config.text;
         const bool isQuery = name.ends_with(".self_attn.q_proj.weight"), isKey = name.ends_with(".self_attn.k_proj.weight");
         if (!isGguf() || text.attention != AttentionKind::Heads || !text.rope.interleaved || (!isQuery && !isKey))
-            return up;
+            return 0;
         const std::int64_t width = rows / std::max(isQuery ? text.heads : text.kvHeads, 1);
-        if (width < 2)
+        return width < 2 ? 0 : width;
+    }
+    std::vector<float> inFileOrder(std::vector<float> up, const std::string &name, std::int64_t rows, std::int64_t rank) const
+    {
+        const std::int64_t width = rowPairs(name, rows);
+        if (width == 0)
             return up;
         std::vector<float> ordered(up.size());
         for (std::int64_t row = 0; row < rows; ++row) {
@@ -309,7 +495,8 @@ private:
     }
 
     std::shared_ptr<const ModelFiles> m_base;
-    std::vector<FileTensor> m_tensors; // those of the base, in its order
+    ModelConfig m_config;              // the base's, but for the tie of its embeddings
+    std::vector<FileTensor> m_tensors; // sorted by name
     std::shared_ptr<const MappedFile> m_file;
     std::string m_name;
 };

@@ -59,8 +59,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     }
     bool isChanged = false;
     for (const engine::FileTensor &tensor : (*adapted)->tensors()) {
-        if (!tensor.recipe)
+        if (!tensor.recipe) {
+            const engine::FileTensor *const before = (*base)->find(tensor.name);
+            isChanged = isChanged || before == nullptr || before->bytes.data() != tensor.bytes.data();
             continue;
+        }
         isChanged = true;
         const auto made = tensor.recipe->make(size % 2 == 0);
         if (!made.ok() || made->bytes.size() != static_cast<std::size_t>(tensor.shape.elements()) * kernels::rowBytes(made->dtype, 1))

@@ -25,7 +25,11 @@ def adapter(name, base, seed, **config):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, parameter in sorted(model.named_parameters()):
-            if "lora_" in key:
+            if "magnitude" in key:
+                parameter *= 1 + 0.3 * torch.randn(parameter.shape, generator=generator)
+            elif "modules_to_save" in key:
+                parameter += torch.randn(parameter.shape, generator=generator) * 0.1
+            elif "lora_" in key:
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * (0.5 / parameter.shape[-1] ** 0.5))
         logits = model(torch.tensor([ids])).logits[0]
     folder = os.path.join(HERE, "adapters", name)
@@ -53,3 +57,8 @@ if __name__ == "__main__":
             rank_pattern={"layers.1.self_attn.q_proj": 2}, alpha_pattern={"layers.2.self_attn.v_proj": 3})
     adapter("deepseek-v3-lora", "deepseek-v3-yarn", 53, r=3, lora_alpha=6,
             target_modules=["q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"])
+    adapter("llama-dora", "llama", 54, r=4, lora_alpha=8, use_dora=True, target_modules=["q_proj", "k_proj", "down_proj"])
+    adapter("llama-embeddings", "llama", 55, r=4, lora_alpha=8, target_modules=["embed_tokens", "lm_head", "v_proj"])
+    adapter("llama-tied-embeddings", "llama-tied-linear", 56, r=4, lora_alpha=8, target_modules=["embed_tokens", "o_proj"])
+    adapter("llama-tied-head", "llama-tied-linear", 57, r=4, lora_alpha=8, target_modules=["lm_head"])
+    adapter("qwen2-saved", "qwen2", 58, r=2, lora_alpha=4, target_modules=["q_proj"], modules_to_save=["lm_head", "input_layernorm", "k_proj"])

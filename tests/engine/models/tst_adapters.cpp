@@ -111,7 +111,7 @@ private slots:
     void logitsEqualPeft_data()
     {
         QTest::addColumn<QByteArray>("adapter");
-        for (const char *name : {"llama-lora", "qwen2-rslora", "deepseek-v3-lora"})
+        for (const char *name : {"llama-lora", "qwen2-rslora", "deepseek-v3-lora", "llama-dora", "llama-embeddings", "llama-tied-embeddings", "llama-tied-head", "qwen2-saved"})
             QTest::newRow(name) << QByteArray(name);
     }
     void logitsEqualPeft()
@@ -129,13 +129,69 @@ private slots:
         QVERIFY(native.ok());
         QVERIFY(worstRowError(*native, golden.logits, golden.vocabulary) < 0.05F);
     }
+    void permutedRowsOfGgufFilesAreFollowed_data()
+    {
+        QTest::addColumn<QByteArray>("adapter");
+        for (const char *name : {"llama-lora", "llama-dora", "llama-embeddings"})
+            QTest::newRow(name) << QByteArray(name);
+    }
     void permutedRowsOfGgufFilesAreFollowed()
     {
-        const std::string path = adapterPath("llama-lora");
+        QFETCH(QByteArray, adapter);
+        const std::string path = adapterPath(adapter.constData());
         const Golden golden = readGolden(QString::fromStdString(path));
         const auto found = logitsOf((kGoldens + QStringLiteral("gguf/llama.gguf")).toStdString(), {{.path = path}}, golden.ids);
         QVERIFY2(found.ok(), found.ok() ? "" : found.error().message.c_str());
         QVERIFY(worstRowError(*found, golden.logits, golden.vocabulary) < 1e-4F);
+    }
+    // The head that the embeddings stand in for keeps the model's numbers when the embeddings change.
+    void tiedEmbeddingsPartWhereOneOfThemChanges()
+    {
+        const auto base = ModelFiles::open(modelPath("llama-tied-linear"));
+        QVERIFY((*base)->config().text.tiedEmbeddings && (*base)->find("lm_head.weight") == nullptr);
+        for (const char *name : {"llama-tied-embeddings", "llama-tied-head"}) {
+            const auto adapted = withAdapter(*base, adapterPath(name), 1.0);
+            QVERIFY2(adapted.ok(), adapted.ok() ? "" : adapted.error().message.c_str());
+            QVERIFY(!(*adapted)->config().text.tiedEmbeddings);
+            const FileTensor *const head = (*adapted)->find("lm_head.weight"), *const table = (*adapted)->find("model.embed_tokens.weight");
+            QVERIFY(head != nullptr && table != nullptr);
+            QCOMPARE(head->recipe != nullptr, std::strcmp(name, "llama-tied-head") == 0);
+            QCOMPARE(table->recipe == nullptr, std::strcmp(name, "llama-tied-head") == 0);
+            QCOMPARE((*adapted)->tensors().size(), (*base)->tensors().size() + 1);
+        }
+        QVERIFY((*base)->config().text.tiedEmbeddings);
+    }
+    void wholeModulesTakeTheModelsPlace()
+    {
+        const TensorEntry norm{"base_model.model.model.norm.weight", "BF16", {32}, 64};
+        const AdapterFolder folder({norm}, R"({"r":2,"modules_to_save":["norm"]})");
+        const auto base = ModelFiles::open(modelPath("llama"));
+        const auto adapted = withAdapter(*base, folder.path(), 1.0);
+        QVERIFY2(adapted.ok(), adapted.ok() ? "" : adapted.error().message.c_str());
+        QVERIFY((*adapted)->find("model.norm.weight")->dtype == DType::BF16 && (*base)->find("model.norm.weight")->dtype == DType::F32);
+        const auto refused = [](const Result<std::shared_ptr<const ModelFiles>> &files, const char *text) {
+            if (!files.ok() && files.error().message.find(text) == std::string::npos)
+                qWarning("%s", files.error().message.c_str());
+            return !files.ok() && files.error().message.find(text) != std::string::npos;
+        };
+        QVERIFY(refused(withAdapter(*base, folder.path(), 0.5), "holds the module \"model.norm.weight\" whole"));
+        const AdapterFolder unnamed({norm});
+        QVERIFY(refused(withAdapter(*base, unnamed.path(), 1.0), "model.norm.weight\" is no part of"));
+        const AdapterFolder without({norm}, R"({"r":2,"modules_to_save":["norm","lm_head"]})");
+        QVERIFY(refused(withAdapter(*base, without.path(), 1.0), "no tensor of the module \"lm_head\""));
+        const AdapterFolder longer({{"base_model.model.model.norm.weight", "F32", {33}, 132}}, R"({"r":2,"modules_to_save":["norm"]})");
+        QVERIFY(refused(withAdapter(*base, longer.path(), 1.0), "model.norm.weight\" is [33] where [32] is needed"));
+        const AdapterFolder unknown({{"base_model.model.score.weight", "F32", {2, 32}, 256}}, R"({"r":2,"modules_to_save":["score"]})");
+        QVERIFY(refused(withAdapter(*base, unknown.path(), 1.0), "for another model: it changes \"score.weight\""));
+        // A vocabulary that grew in training.
+        const AdapterFolder grown({{"base_model.model.model.embed_tokens.weight", "F32", {98, 32}, 98 * 128}});
+        QVERIFY(refused(withAdapter(*base, grown.path(), 1.0), "embed_tokens.weight\" is [98, 32] where [96, 32] is needed"));
+        const AdapterFolder query({{"base_model.model.model.layers.0.self_attn.q_proj.weight", "F32", {64, 32}, 8192}}, R"({"r":2,"modules_to_save":["q_proj"]})");
+        QVERIFY(withAdapter(*base, query.path(), 1.0).ok());
+        QVERIFY(refused(withAdapter(*ModelFiles::open((kGoldens + QStringLiteral("gguf/llama.gguf")).toStdString()), query.path(), 1.0), "rows stand in another order"));
+        const AdapterFolder tied({half("lm_head", true, 2, 32), half("lm_head", false, 96, 2)}, R"({"r":2,"ensure_weight_tying":true})");
+        QVERIFY(withAdapter(*base, tied.path(), 1.0).ok()); // nothing is tied there
+        QVERIFY(refused(withAdapter(*ModelFiles::open(modelPath("llama-tied-linear")), tied.path(), 1.0), "ensure_weight_tying"));
     }
     void scalesAddUp()
     {
@@ -203,6 +259,7 @@ private slots:
         row(R"({"peft_type":"IA3"})", "IA3");
         row(R"({"r":2,"use_dora":true})", "use_dora");
         row(R"({"r":2,"modules_to_save":["lm_head"]})", "modules_to_save");
+        row(R"({"r":2,"modules_to_save":[7]})", "no list of names");
         row(R"({"r":2,"bias":"lora_only"})", "lora_only");
         row(R"({"r":2,"fan_in_fan_out":true})", "fan_in_fan_out");
         row(R"({"r":2,"target_parameters":["mlp.experts.gate_up_proj"]})", "target_parameters");
@@ -239,6 +296,16 @@ private slots:
         QVERIFY(says(AdapterFolder({half(kValue, true, 3, 32), up}), "v_proj.lora_A.weight\" is [3, 32] where [2, 32]"));
         QVERIFY(says(AdapterFolder({down, half(kValue, false, 31, 2)}), "v_proj.lora_B.weight\" is [31, 2] where [32, 2]"));
         QVERIFY(says(AdapterFolder({down, half(kValue, false, 32, 2, "F64")}), "F64"));
+        QVERIFY(says(AdapterFolder({down, up, {"base_model.model." + std::string(kValue) + ".lora_embedding_A", "F32", {2, 32}, 256}}), "in two ways"));
+        const TensorEntry length{"base_model.model." + std::string(kValue) + ".lora_magnitude_vector", "F32", {31}, 124};
+        QVERIFY(says(AdapterFolder({down, up, length}, R"({"r":2,"use_dora":true})"), "v_proj.lora_magnitude_vector\" is [31] where [32]"));
+        QVERIFY(says(AdapterFolder({length}, R"({"r":2,"use_dora":true})"), "v_proj.lora_magnitude_vector\" has no other half"));
+        const auto table = [](const char *ending, std::int64_t rows, std::int64_t columns) {
+            return TensorEntry{std::string("base_model.model.model.embed_tokens.lora_embedding_") + ending, "F32", {rows, columns}, static_cast<std::size_t>(rows * columns) * 4};
+        };
+        QVERIFY(says(AdapterFolder({table("A", 2, 96), table("B", 32, 2)}, R"({"r":2,"use_dora":true})"), "use_dora for the embedding"));
+        QVERIFY(says(AdapterFolder({table("A", 2, 98), table("B", 32, 2)}), "lora_embedding_A\" is [2, 98] where [2, 96]"));
+        QVERIFY(says(AdapterFolder({table("A", 2, 96), table("B", 31, 2)}), "lora_embedding_B\" is [31, 2] where [32, 2]"));
         QVERIFY(says(AdapterFolder({down, up, {"base_model.model.lm_head.weight", "F32", {1}, 4}}), "lm_head.weight"));
         QVERIFY(says(AdapterFolder({down, up, {"base_model.model." + std::string(kValue) + ".lora_magnitude_vector", "F32", {1}, 4}}), "lora_magnitude_vector"));
         QVERIFY(says(AdapterFolder({down, up, half("model.layers.9.self_attn.v_proj", true, 2, 32), half("model.layers.9.self_attn.v_proj", false, 32, 2)}),
