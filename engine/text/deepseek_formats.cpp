@@ -233,14 +233,20 @@ private:
     {
         ENGINE_CHECK(refuseTools(input));
         pieces.bos(kDeepSeekBos);
-        pieces.text(joinedSystems(input.turns, "\n\n"));
+        const std::string system = joinedSystems(input.turns, "\n\n");
+        pieces.text(trimmed(system));
         for (const Turn &turn : input.turns) {
             pieces.boundary();
             if (turn.role == Role::User) {
+                const std::string_view words = trimmed(turn.text);
                 pieces.token("<|User|>");
                 pieces.text(": ");
-                writeImages(turn, pieces);
-                pieces.text(trimmed(turn.text));
+                for (std::size_t i = 0; i < turn.images.size(); ++i) {
+                    pieces.image();
+                    if (i + 1 < turn.images.size() || !words.empty())
+                        pieces.text("\n"); // the processor strips it from a turn's end
+                }
+                pieces.text(words);
                 pieces.text("\n\n");
                 pieces.token("<|Assistant|>");
                 pieces.text(":");

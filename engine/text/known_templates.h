@@ -13,6 +13,7 @@ inline constexpr std::uint64_t kKnownTemplates[] = {
     0x9DF3ACFBBA0EBA80ULL, // DeepSeek-R1-0528
     0x7F6876080CA4C0EBULL, // DeepSeek-R1-Distill-Llama-8B
     0xF1AABCD030B3B2A4ULL, // DeepSeek-V2-Chat
+    0x0C985C9EA707CC5AULL, // DeepSeek-V2.5
     0xF7DBFF683E84DF2AULL, // DeepSeek-V3
     0xC813285CD1684EE2ULL, // DeepSeek-V3-0324
     0x0A8CFC7B9E365768ULL, // DeepSeek-V3.1

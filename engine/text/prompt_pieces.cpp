@@ -2,10 +2,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/prompt_pieces.h"
 
+#include "text/utf8.h"
+
 #include <algorithm>
 #include <utility>
 
 namespace engine {
+namespace {
+
+// Bytes of the white space at the front of `text`, of what Python's str.strip takes away; 0: there is none.
+std::size_t spaceAtFront(std::string_view text)
+{
+    if (text.empty())
+        return 0;
+    const Utf8Step step = utf8Step(text);
+    if (step.kind != Utf8Step::Kind::CodePoint)
+        return 0;
+    const char32_t c = step.codePoint;
+    const bool isSpace = (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680
+        || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+    return isSpace ? step.length : 0;
+}
+
+} // namespace
+
 
 void PromptPieces::token(std::string_view spelling)
 {
@@ -146,11 +166,18 @@ void PiecewiseFormat::writeImages(const Turn &turn, PromptPieces &pieces)
 
 std::string_view trimmed(std::string_view text)
 {
-    constexpr std::string_view kBlanks = " \t\n\r\v\f";
-    const std::size_t first = text.find_first_not_of(kBlanks);
-    if (first == std::string_view::npos)
-        return {};
-    return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+    while (const std::size_t length = spaceAtFront(text))
+        text.remove_prefix(length);
+    // Backwards: a space is one to three bytes long.
+    for (std::size_t length = 1; length <= std::min<std::size_t>(3, text.size());) {
+        if (spaceAtFront(text.substr(text.size() - length)) == length) {
+            text.remove_suffix(length);
+            length = 1;
+        } else {
+            ++length;
+        }
+    }
+    return text;
 }
 
 bool wantsThinking(const ThinkOptions &think, bool byDefault)

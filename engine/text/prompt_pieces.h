@@ -63,7 +63,7 @@ private:
 inline constexpr std::string_view kDeepSeekBos = "<｜begin▁of▁sentence｜>";
 inline constexpr std::string_view kDeepSeekEos = "<｜end▁of▁sentence｜>";
 
-[[nodiscard]] std::string_view trimmed(std::string_view text); // of white space, as Python's strip for ASCII
+[[nodiscard]] std::string_view trimmed(std::string_view text); // of white space, as Python's str.strip
 [[nodiscard]] bool wantsThinking(const ThinkOptions &think, bool byDefault);
 [[nodiscard]] std::string joinedSystems(std::span<const Turn> turns, std::string_view separator);
 

@@ -22,6 +22,7 @@ class TestChatFormat : public QObject
 private slots:
     void publishedTemplatesAreMatched_data();
     void publishedTemplatesAreMatched();
+    void vl2sProcessorIsMatched();
     void unknownTemplatesAreNamed();
     void toolsOfFormatsWithoutToolsAreRefused_data();
     void toolsOfFormatsWithoutToolsAreRefused();
@@ -135,6 +136,7 @@ void TestChatFormat::publishedTemplatesAreMatched_data()
     QTest::newRow("DeepSeek-V3.1") << "deepseek_v3_1" << "deepseek-v3.1" << "deepseek_v3";
     QTest::newRow("DeepSeek-V3.2-Exp") << "deepseek_v3_2_exp" << "deepseek-v3.2-exp" << "deepseek_v3";
     QTest::newRow("DeepSeek-V3.2") << "deepseek_v3_2" << "deepseek-v3.2" << "deepseek_v3";
+    QTest::newRow("DeepSeek-V2.5") << "deepseek_v2_5" << "deepseek-v2.5" << "";
     QTest::newRow("DeepSeek-V2") << "deepseek_v2" << "deepseek-llm" << "";
     QTest::newRow("Qwen2") << "qwen2" << "chatml" << "qwen3";
     QTest::newRow("Qwen2.5") << "qwen2_5" << "qwen2.5" << "qwen3";
@@ -181,6 +183,44 @@ void TestChatFormat::publishedTemplatesAreMatched()
         QVERIFY(prompt.ok());
         // A thought in the text of people is the one place where ids differ on purpose; there is none in these.
         QCOMPARE(prompt->ids, one["ids"].get<Ids>());
+    }
+}
+
+// DeepSeek-VL2 has no template but a processor, which made these with mini-vl's tokenizer (make_vl2_chat.py).
+void TestChatFormat::vl2sProcessorIsMatched()
+{
+    QFile file(goldenPath(QStringLiteral("chat/deepseek_vl2.json"))), vocabulary(QStringLiteral(
+        DIPTYCH_SOURCE_DIR "/resources/models/mini-vl/tokenizer.json")), config(QStringLiteral(
+        DIPTYCH_SOURCE_DIR "/resources/models/mini-vl/tokenizer_config.json"));
+    QVERIFY(file.open(QIODevice::ReadOnly) && vocabulary.open(QIODevice::ReadOnly) && config.open(QIODevice::ReadOnly));
+    const auto tokenizer = Tokenizer::fromJson(vocabulary.readAll().toStdString(), config.readAll().toStdString());
+    QVERIFY2(tokenizer.ok(), tokenizer.ok() ? "" : tokenizer.error().message.c_str());
+    const OrderedJson cases = OrderedJson::parse(file.readAll().toStdString());
+    QVERIFY(cases.size() >= 14);
+    const auto chosen = chooseChatFormat({.jinja = "", .architecture = "deepseek_vl_v2", .imageToken = "<image>", .addBos = true},
+        **tokenizer);
+    QCOMPARE(chosen.format->id(), std::string_view("deepseek-vl2"));
+    const std::string_view picture = "<image>\n";
+    for (const auto &one : cases) {
+        std::vector<Turn> turns = turnsOf(one["messages"]);
+        for (Turn &turn : turns)
+            for (; turn.text.starts_with(picture); turn.text.erase(0, picture.size()))
+                turn.images.push_back(nullptr);
+        const ChatInput input{.turns = turns};
+        QCOMPARE(QString::fromStdString(chosen.format->render(input).value()),
+            QString::fromStdString(one["text"].get<std::string>()));
+        const Ids wanted = one["ids"].get<Ids>();
+        const auto pictures = one.value("pictures", OrderedJson::array()).size();
+        // How many tokens a picture takes is tst_image_preprocessor's matter: each run of them counts as one here.
+        Ids runs;
+        const std::int32_t imageId = *tokenizer.value()->id("<image>");
+        for (const std::int32_t id : wanted)
+            if (id != imageId || runs.empty() || runs.back() != imageId)
+                runs.push_back(id);
+        const auto prompt = chosen.format->encode(input, **tokenizer, [](int) { return 1; });
+        QVERIFY2(prompt.ok(), prompt.ok() ? "" : prompt.error().message.c_str());
+        QCOMPARE(prompt->images.size(), pictures);
+        QCOMPARE(prompt->ids, runs);
     }
 }
 

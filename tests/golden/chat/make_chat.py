@@ -3,6 +3,8 @@
 """Renders conversations through the published chat templates, and encodes them as the reference does.
 
     python3 make_chat.py TEMPLATES        writes FAMILY.json beside this file and engine/text/known_templates.h
+    python3 make_chat.py TEMPLATES FAMILY           writes that family alone and prints its line of the header
+    python3 make_chat.py --check FAMILY FILE ...    compares FAMILY.json with what other copies of its template give
 
 TEMPLATES is a folder with the files named in FAMILIES; templates are the work of their authors and are not kept here,
 only what they make of our conversations. A template without a tokenizer of ours gives strings, the others ids, too.
@@ -47,6 +49,9 @@ FAMILIES = {
                           "deepseek_v3", "v3.1"),
     "deepseek_v3_2": ("encoding_dsv32.py", "DeepSeek-V3.2's encoding_dsv32.py, from sglang 0.5.23's wheel (blank "
                       "lines of its text as in vLLM's copy)", "deepseek_v3", "message"),
+    "deepseek_v2_5": ("DeepSeek-V2.5.jinja", "tokenizer_config of DeepSeek-V2.5, by a public model index that shows its "
+                      "first 1,047 characters; from there DeepSeek-V3's first template, which differs before that only in "
+                      "how it joins system texts (R1-Distill's begins with the same 1,047)", None, "v2.5"),
     "deepseek_v2": ("DeepSeek-V2-Chat.jinja", "llama.cpp tests/test-chat-template.cpp, \"DeepSeek-V2\"; the same for "
                     "DeepSeek-LLM and MoE-16B chat", None, None),
     "qwen2": ("Qwen2-7B-Instruct.jinja", "tokenizer_config of Qwen2-7B-Instruct, by public copies", "qwen3", None),
@@ -64,6 +69,7 @@ FAMILIES = {
 SWITCHES = {"deepseek_v3_1": "thinking", "deepseek_v3_2_exp": "thinking", "deepseek_v3_2": "thinking",
             "qwen3": "enable_thinking"}
 THINKS = {"deepseek_r1", "deepseek_r1_0528", "deepseek_r1_distill", *SWITCHES}
+FIRST_TEMPLATES = {"deepseek_v2_5", "deepseek_v3", "deepseek_r1_distill"}  # calls are known by their empty content
 SPECIAL = {"llama3": ("<|begin_of_text|>", "<|eot_id|>"), "llama3_1": ("<|begin_of_text|>", "<|eot_id|>")}
 
 
@@ -182,7 +188,7 @@ def prepared(family, messages):
                 {**call, "function": {**call["function"],
                                       "arguments": json.dumps(call["function"]["arguments"], ensure_ascii=False)}}
                 for call in message["tool_calls"]]
-        if family in ("deepseek_v3", "deepseek_r1_distill") and "tool_calls" in message:
+        if family in FIRST_TEMPLATES and "tool_calls" in message:
             message["content"] = None
         made.append(message)
     return made
@@ -210,7 +216,7 @@ def cases_of(family):
     yield "tools declared", [user("Hi")], True, True, None
     yield "tools declared after a system text", [system("Be brief."), user("Hi")], True, True, None
     for name, messages in TOOL_TURNS.items():
-        if name == "text before a call" and family in ("deepseek_v3", "deepseek_r1_distill"):
+        if name == "text before a call" and family in FIRST_TEMPLATES:
             continue  # these templates lose the call
         if family == "llama3_1" and any(len(message.get("tool_calls", [])) > 1 for message in messages):
             continue  # refused by the template
@@ -260,11 +266,24 @@ def fingerprint(source):
     return value
 
 
+def check(family, files):
+    stored = json.loads((HERE / f"{family}.json").read_text(encoding="utf-8"))["cases"]
+    for file in files:
+        render, _ = renderer(family, pathlib.Path(file))
+        wrong = [case["name"] for case in stored if render(
+            prepared(family, case["messages"]), case["tools"], case["opens"], case["think"]) != case["text"]]
+        print(f"{family}: {file}: {len(stored)} prompts, {len(wrong)} different", *sorted(set(wrong)), sep=", ")
+
+
 def main():
+    if sys.argv[1] == "--check":
+        return check(sys.argv[2], sys.argv[3:])
     folder = pathlib.Path(sys.argv[1])
     known = []
     opened = {}
     for family, (file, _, vocabulary, _) in FAMILIES.items():
+        if sys.argv[2:] and family not in sys.argv[2:]:
+            continue
         render, source = renderer(family, folder / file)
         if source is not None:
             known.append((fingerprint(source), file.removesuffix(".jinja")))
@@ -288,6 +307,9 @@ def main():
             json.dumps(case, ensure_ascii=False) for case in cases) + "\n]}\n"
         (HERE / f"{family}.json").write_text(out, encoding="utf-8")
         print(family, len(cases))
+    if sys.argv[2:]:
+        print(*(f"    0x{value:016X}ULL, // {name}" for value, name in known), sep="\n")
+        return
     # Our own model's template is VL2's format, whose ids are compared in tests/golden/mini-vl.
     own = json.loads((HERE.parents[2] / "resources/models/mini-vl/tokenizer_config.json").read_text(encoding="utf-8"))
     known.append((fingerprint(own["chat_template"]), "mini-vl"))
