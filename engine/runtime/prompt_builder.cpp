@@ -145,6 +145,23 @@ std::uint64_t textKeyOf(const std::vector<PromptPicture> &pictures)
     return (hash | 1U) & ~(std::uint64_t{1} << 63U);
 }
 
+// With other experts every cache row behind the first layer is another one. 0 where the model's own
+// choice holds.
+std::uint64_t expertsKeyOf(const ExpertOptions &experts, const MoeConfig &moe)
+{
+    const bool isFewer = experts.maxExperts > 0 && experts.maxExperts < moe.expertsPerToken;
+    if (moe.routedExperts == 0 || (!isFewer && !experts.automatic && experts.stopExpertIds.empty()))
+        return 0;
+    std::vector<int> parts{isFewer ? experts.maxExperts : 0, experts.automatic ? 1 : 0};
+    parts.insert(parts.end(), experts.stopExpertIds.begin(), experts.stopExpertIds.end());
+    std::uint64_t hash = 0x9E3779B97F4A7C15ULL;
+    for (const int part : parts) {
+        hash = (hash ^ static_cast<std::uint64_t>(part)) * 0xBF58476D1CE4E5B9ULL;
+        hash ^= hash >> 29U;
+    }
+    return (hash | 1U) & ~(std::uint64_t{1} << 63U);
+}
+
 Status setKeys(BuiltPrompt &prompt, const LoadedParts &parts)
 {
     const int vocabulary = parts.bundle.text->config().vocabulary;
@@ -214,9 +231,8 @@ Result<BuiltPrompt> buildPromptFromIds(const std::vector<std::int32_t> &ids,
     return prompt;
 }
 
-Result<BuiltPrompt> buildPrompt(const GenerationRequest &request, const LoadedParts &parts)
+static Result<BuiltPrompt> buildWithOwnExperts(const GenerationRequest &request, const LoadedParts &parts)
 {
-    ENGINE_CHECK(checkOptions(request, parts));
     std::vector<std::shared_ptr<const Image>> images;
     std::size_t textBytes = 0;
     for (const Turn &turn : request.turns) {
@@ -260,6 +276,17 @@ Result<BuiltPrompt> buildPrompt(const GenerationRequest &request, const LoadedPa
     for (const ImageSpan &span : encoded.images)
         prompt.pictures[static_cast<std::size_t>(span.image)].tokens.firstToken = span.firstToken;
     ENGINE_CHECK(setKeys(prompt, parts));
+    return prompt;
+}
+
+Result<BuiltPrompt> buildPrompt(const GenerationRequest &request, const LoadedParts &parts)
+{
+    ENGINE_CHECK(checkOptions(request, parts));
+    ENGINE_TRY(BuiltPrompt prompt, buildWithOwnExperts(request, parts));
+    const std::uint64_t experts = expertsKeyOf(request.experts, parts.bundle.text->config().moe);
+    prompt.textKey ^= experts;
+    for (TokenKey &key : prompt.keys)
+        key.high ^= experts;
     return prompt;
 }
 

@@ -520,8 +520,9 @@ std::span<const TokenKey> Scheduler::cacheKeys(Sequence &sequence) const
     if (!m_parts.bundle.text->canDraft())
         return sequence.keys;
     for (std::size_t i = sequence.pairKeys.size(); i + 1 < sequence.keys.size(); ++i) {
-        ENGINE_ASSERT(sequence.keys[i].high == 0 && sequence.keys[i + 1].high == 0); // no pictures
-        sequence.pairKeys.push_back({sequence.keys[i].low | (sequence.keys[i + 1].low << 32U), 0});
+        const TokenKey &key = sequence.keys[i], &next = sequence.keys[i + 1];
+        ENGINE_ASSERT(key.high == next.high && key.high >> 63U == 0); // no pictures
+        sequence.pairKeys.push_back({key.low | (next.low << 32U), key.high});
     }
     return sequence.pairKeys;
 }

@@ -22,7 +22,12 @@ VARIANTS = [("llama", dict(window=20)), ("qwen3-yarn", dict(window=20)), ("deeps
             ("deepseek-moe", dict(max_experts=1, stopped=[0, 1, 2, 9])), ("deepseek-moe", dict(share=0.2)),
             ("deepseek-v2-group-yarn", dict(max_experts=2, stopped=[3, 7])),
             ("deepseek-v3-yarn", dict(max_experts=2)), ("deepseek-v3-yarn", dict(max_experts=1)),
-            ("deepseek-v3-yarn", dict(stopped=[1, 4, 6, 11])), ("deepseek-v3-yarn", dict(share=0.2))]
+            ("deepseek-v3-yarn", dict(stopped=[1, 4, 6, 11])), ("deepseek-v3-yarn", dict(share=0.2)),
+            # MHA, GQA, latent attention without a query rank, and selected tokens (12 of the 20 in the window).
+            ("qwen2", dict(window=20)), ("deepseek-vl2-tiny-text", dict(window=20, max_experts=2, stopped=[5, 8])),
+            ("deepseek-v2-greedy", dict(window=20, share=0.2)), ("deepseek-v32", dict(window=20)),
+            ("deepseek-v32", dict(max_experts=2)), ("deepseek-v32", dict(stopped=[0, 7, 15])),
+            ("deepseek-v32", dict(window=20, share=0.2))]
 
 
 def read(name):
@@ -42,7 +47,9 @@ if __name__ == "__main__":
     for name, options in VARIANTS:
         folder, config, state, ids = read(name)
         assert plain_torch.check_against(folder) < 2e-5
+        plain_torch.selected_tokens.gap = float("inf")
         logits = plain_torch.forward(config, state, ids, **options)[0]
+        assert plain_torch.selected_tokens.gap > 1e-5  # else which token is selected would be arbitrary
         file = "-".join([name] + [f"{key}-{'-'.join(map(str, value)) if isinstance(value, list) else value}"
                                   for key, value in options.items()]).replace("_", "-") + ".f32"
         logits.numpy().astype("<f4").tofile(os.path.join(target, file))
