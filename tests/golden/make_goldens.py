@@ -317,6 +317,37 @@ def deepseek_v32():
     assert plain_torch.selected_tokens.gap > 1e-3, "two tokens are as good at the edge of what is selected"
 
 
+def deepseek_v32_mtp():
+    """V3.2 with its guessing layer, which selects tokens, too: transformers' model, and a layer more of the same class that
+    plain torch runs. YaRN's original context, the selection, groups and several pages are crossed by the guesses."""
+    settings = {**MLA, "q_lora_rank": 20, "num_hidden_layers": 3, "n_routed_experts": 8, "num_experts_per_tok": 2}
+    config = DeepseekV32Config(**settings, n_group=4, topk_group=2, routed_scaling_factor=2.5, norm_topk_prob=True,
+                               index_topk=12, index_n_heads=8, index_head_dim=24, attn_implementation="eager",
+                               rope_parameters=YARN)
+    longer = experts_apart(state_of(randomise(DeepseekV32ForCausalLM(config), 26)))
+    model = DeepseekV32ForCausalLM(DeepseekV32Config(**{**config.to_dict(), "num_hidden_layers": 2, "layer_types": None,
+                                                        "mlp_layer_types": None, "attn_implementation": "eager"})).eval()
+    model = randomise(model, 27)
+    state, generator = experts_apart(state_of(model)), torch.Generator().manual_seed(28)
+    prefix = "model.layers.2."
+    state.update({key: value for key, value in longer.items() if key.startswith(prefix)})
+    state[prefix + "eh_proj.weight"] = torch.randn(32, 64, generator=generator) * 0.2
+    for name in ("enorm", "hnorm", "shared_head.norm"):
+        state[f"{prefix}{name}.weight"] = 1 + 0.1 * torch.randn(32, generator=generator)
+    written = config_of(model, "DeepseekV32ForCausalLM")
+    written.update(num_nextn_predict_layers=1, bos_token_id=None, eos_token_id=None)
+    ids = ids_for(26)
+    with torch.no_grad():
+        logits = model(torch.tensor([ids])).logits[0]
+        found, hidden = plain_torch.forward(written, state, ids)
+        assert plain_torch.relative_error(found, logits) < 2e-5
+        plain_torch.selected_tokens.gap = float("inf")
+        guesses = plain_torch.mtp_forward(written, state, ids, hidden)
+        assert plain_torch.selected_tokens.gap > 1e-4, "two tokens are as good at the edge of what is selected"
+    write("deepseek-v32-mtp", written, state, logits, {"ids": ids})
+    guesses.numpy().astype("<f4").tofile(os.path.join(HERE, "models", "deepseek-v32-mtp", "guesses.f32"))
+
+
 def fp8_blocks(weight):
     rows, columns = weight.shape
     scales = torch.empty(-(-rows // 128), -(-columns // 128))
@@ -448,7 +479,7 @@ def vl2():
 
 MODELS = [llama, llama_tied_linear, qwen2, qwen3, deepseek_v2, deepseek_v2_group, deepseek_v3, vl2_base_text,
           vl2_tiny_text, deepseek_v3_fp8, vl2, deepseek_moe,
-          deepseek_v3_mtp, deepseek_v32]
+          deepseek_v3_mtp, deepseek_v32, deepseek_v32_mtp]
 
 if __name__ == "__main__":
     torch.manual_seed(0)

@@ -79,9 +79,10 @@ private slots:
         QTest::addColumn<bool>("guesses");
         for (const char *name : {"llama", "llama-tied-linear", "qwen2", "qwen3-yarn", "deepseek-v2-greedy", "deepseek-v2-group-yarn",
                  "deepseek-v3-yarn", "deepseek-vl2-base-text", "deepseek-vl2-tiny-text", "deepseek-moe",
-                 "deepseek-v3-mtp", "deepseek-v32"})
+                 "deepseek-v3-mtp", "deepseek-v32", "deepseek-v32-mtp"})
             QTest::newRow(name) << QString::fromLatin1(name) << false;
         QTest::newRow("deepseek-v3-mtp that guesses") << QStringLiteral("deepseek-v3-mtp") << true;
+        QTest::newRow("deepseek-v32-mtp that guesses") << QStringLiteral("deepseek-v32-mtp") << true;
     }
     void aReusedBeginningGivesTheReferencesChances()
     {

@@ -43,16 +43,19 @@ class TestSpeculativeModels : public QObject {
 private slots:
     void greedyAnswersStayTheSame_data()
     {
+        QTest::addColumn<QByteArray>("folder");
         QTest::addColumn<bool>("exact");
-        QTest::newRow("exact") << true;
-        QTest::newRow("native") << false;
+        QTest::newRow("exact") << QByteArray(kFolder) << true;
+        QTest::newRow("native") << QByteArray(kFolder) << false;
+        QTest::newRow("V3.2") << QByteArray(DIPTYCH_SOURCE_DIR "/tests/golden/models/deepseek-v32-mtp") << true;
     }
     void greedyAnswersStayTheSame()
     {
+        QFETCH(QByteArray, folder);
         QFETCH(bool, exact);
         const Precision precision = exact ? Precision::Exact : Precision::Native;
-        Bench plain(load(Speculative::None, kFolder, precision).value());
-        Bench guessing(load(Speculative::Mtp, kFolder, precision).value());
+        Bench plain(load(Speculative::None, folder.constData(), precision).value());
+        Bench guessing(load(Speculative::Mtp, folder.constData(), precision).value());
         const auto ask = [](Bench &bench) {
             std::vector<std::shared_ptr<EventPipe>> pipes;
             for (int i = 0; i < 6; ++i)
@@ -70,7 +73,9 @@ private slots:
         }
         QVERIFY(again[5].end->usage.cachedTokens > 0);
         qInfo("acceptance %d of %d", accepted, drafted);
-        QVERIFY(accepted > drafted / 10 && accepted < drafted);
+        // The other model's guessing layer is as random as the rest: it is seldom right.
+        QVERIFY(drafted > 100 && accepted < drafted);
+        QVERIFY(folder != kFolder || accepted > drafted / 10);
     }
 
     void sampledAnswersKeepTheirDistribution()
