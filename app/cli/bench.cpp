@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <numeric>
 
@@ -142,13 +143,13 @@ AddedCommand addBench(CLI::App &app)
     command->add_option("-i,--image", options->image,
                         "Measure from this picture to the first token");
     command->add_option("-p,--prompt", options->bench.promptTokens, "Prompt tokens")
-        ->check(CLI::NonNegativeNumber)
+        ->check(CLI::Range(0, std::numeric_limits<int>::max()))
         ->capture_default_str();
     command->add_option("-n,--generate", options->bench.generateTokens, "Tokens to generate")
-        ->check(CLI::NonNegativeNumber)
+        ->check(CLI::Range(0, std::numeric_limits<int>::max()))
         ->capture_default_str();
     command->add_option("-d,--depth", options->bench.depthTokens, "Tokens already in the context")
-        ->check(CLI::NonNegativeNumber)
+        ->check(CLI::Range(0, std::numeric_limits<int>::max()))
         ->capture_default_str();
     command->add_option("-r,--repeat", options->repeat, "Rounds")
         ->check(CLI::Range(1, 1000))

@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 namespace cli {
@@ -60,11 +61,11 @@ void ModelOptions::addTo(CLI::App &command)
     command
         .add_option("--context", context,
                     "Context length in tokens (0: what the model and memory allow)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(CLI::Range(0, std::numeric_limits<int>::max()));
     command.add_option("--precision", precision, "exact computes in float32 throughout")
         ->check(CLI::IsMember({"native", "exact"}));
     command.add_option("--attention-window", attentionWindow, "Sliding window in tokens (0: off)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(CLI::Range(0, std::numeric_limits<int>::max()));
     command
         .add_option("--lora", adapters,
                     "PEFT LoRA adapter merged at load, a folder or FOLDER:SCALE; may be given several "

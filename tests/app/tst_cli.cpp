@@ -72,6 +72,7 @@ private slots:
     void askAnswersAndMeasures();
     void sameSeedSameAnswer();
     void guessedTokensChangeNoAnswer();
+    void windowsAndExpertsAreObeyed();
     void compareShowsBoth();
     void tokenizeGoesThereAndBack();
     void scoreWritesOneRowAToken();
@@ -226,6 +227,51 @@ void TestCli::guessedTokensChangeNoAnswer()
     QCOMPARE(guessed.json()["acceptance"].toDouble(), accepted / drafted);
     const Outcome told = run(QStringList(question) << "--speculative" << "mtp");
     QVERIFY2(told.err.contains("acceptance"), told.err.constData());
+}
+
+void TestCli::windowsAndExpertsAreObeyed()
+{
+    // The window: logits of V3.2's golden model against those recorded for it.
+    const QString golden = QStringLiteral(DIPTYCH_SOURCE_DIR "/tests/golden/");
+    const auto bytesOf = [](const QString &path) {
+        QFile file(path);
+        return file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray();
+    };
+    QString ids;
+    for (const QJsonValue &id : QJsonDocument::fromJson(bytesOf(golden + "models/deepseek-v32/golden.json"))["ids"].toArray())
+        ids += QString::number(id.toInt()) + ' ';
+    const QString logits = m_folder.filePath("window.f32");
+    const Outcome scored = run({"score", "-m", golden + "models/deepseek-v32", "--precision", "exact", "--attention-window", "20",
+        "--tokens", write("window.txt", ids.toUtf8()), "--out", logits});
+    QVERIFY2(scored.code == 0, scored.err.constData());
+    const QByteArray found = bytesOf(logits), wanted = bytesOf(golden + "variants/deepseek-v32-window-20.f32");
+    QVERIFY(!wanted.isEmpty());
+    QCOMPARE(found.size(), wanted.size());
+    float largest = 0, difference = 0;
+    for (qsizetype at = 0; at < wanted.size(); at += 4) {
+        float one = 0, other = 0;
+        std::memcpy(&one, found.constData() + at, 4);
+        std::memcpy(&other, wanted.constData() + at, 4);
+        largest = std::max(largest, std::abs(other));
+        difference = std::max(difference, std::abs(one - other));
+    }
+    QVERIFY2(difference < 1e-4F * largest, qPrintable(QString::number(static_cast<double>(difference))));
+
+    // Experts: what the options do is held to goldens where they are read; here, that they arrive.
+    const auto answer = [&](const QStringList &options) {
+        return run(QStringList{"ask", "-m", golden + "models/deepseek-v3-mtp", "--precision", "exact", "--max-tokens", "12",
+                       "--json", "What comes next?"} + options);
+    };
+    const auto generated = [&](const QStringList &options) { return answer(options).json()["generated_ids"].toArray(); };
+    const QJsonArray own = generated({});
+    QCOMPARE(own.size(), 12);
+    QCOMPARE(generated({"--max-experts", "2"}), own); // as many as the model takes
+    QVERIFY(generated({"--max-experts", "1"}) != own);
+    QVERIFY(generated({"--stop-expert-ids", "0,1,2,3"}) != own);
+    QCOMPARE(answer({"--max-experts", "auto"}).code, 0);
+    const Outcome unknown = answer({"--stop-expert-ids", "99"});
+    QCOMPARE(unknown.code, 2);
+    QVERIFY2(unknown.out.contains("expert 99"), unknown.out.constData());
 }
 
 void TestCli::compareShowsBoth()

