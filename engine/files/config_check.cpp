@@ -5,6 +5,7 @@
 #include "files/printable.h"
 
 #include <cmath>
+#include <cstdio>
 #include <string>
 
 namespace engine {
@@ -21,33 +22,97 @@ constexpr std::int64_t kWidestHead = 4096;
 constexpr std::int64_t kMostExperts = 4096;
 constexpr std::int64_t kLongestContext = 1 << 26;
 
+// What the labels below are called in config.json and, without the architecture in front, among GGUF's keys.
+struct KeyNames {
+    std::string_view label, json, gguf;
+};
+constexpr KeyNames kKeyNames[] = {
+    {"number of layers", "num_hidden_layers", "block_count"},
+    {"hidden size", "hidden_size", "embedding_length"},
+    {"intermediate size", "intermediate_size", "feed_forward_length"},
+    {"vocabulary size", "vocab_size", "vocab_size"},
+    {"number of attention heads", "num_attention_heads", "attention.head_count"},
+    {"number of key/value heads", "num_key_value_heads", "attention.head_count_kv"},
+    {"head size", "head_dim", "attention.key_length"},
+    {"context length", "max_position_embeddings", "context_length"},
+    {"rms_norm_eps", "rms_norm_eps", "attention.layer_norm_rms_epsilon"},
+    {"number of MTP layers", "num_nextn_predict_layers", "nextn_predict_layers"},
+    {"q_lora_rank", "q_lora_rank", "attention.q_lora_rank"},
+    {"kv_lora_rank", "kv_lora_rank", "attention.kv_lora_rank"},
+    {"qk_nope_head_dim", "qk_nope_head_dim", "attention.key_length_mla"},
+    {"qk_rope_head_dim", "qk_rope_head_dim", "rope.dimension_count"},
+    {"v_head_dim", "v_head_dim", "attention.value_length_mla"},
+    {"number of indexer heads", "index_n_heads", "attention.indexer.head_count"},
+    {"size of an indexer head", "index_head_dim", "attention.indexer.key_length"},
+    {"index_topk", "index_topk", "attention.indexer.top_k"},
+    {"end-of-text token", "eos_token_id", "tokenizer.ggml.eos_token_id"},
+    {"rope theta", "rope_theta", "rope.freq_base"},
+    {"rope scaling factor", "rope_scaling.factor", "rope.scaling.factor"},
+    {"original context of the rope scaling", "original_max_position_embeddings", "rope.scaling.original_context_length"},
+    {"low frequency factor", "rope_scaling.low_freq_factor", "rope_freqs.weight"},
+    {"high frequency factor", "rope_scaling.high_freq_factor", "rope_freqs.weight"},
+    {"yarn beta_fast", "rope_scaling.beta_fast", "rope.scaling.yarn_beta_fast"},
+    {"yarn beta_slow", "rope_scaling.beta_slow", "rope.scaling.yarn_beta_slow"},
+    {"yarn mscale", "rope_scaling.mscale", "rope.scaling.yarn_log_multiplier"},
+    {"yarn mscale_all_dim", "rope_scaling.mscale_all_dim", "rope.scaling.yarn_log_multiplier"},
+    {"yarn attention factor", "rope_scaling.attention_factor", "rope.scaling.attn_factor"},
+    {"rope frequency divisor", "rope_scaling", "rope_freqs.weight"},
+    {"number of routed experts", "n_routed_experts", "expert_count"},
+    {"number of shared experts", "n_shared_experts", "expert_shared_count"},
+    {"number of experts per token", "num_experts_per_tok", "expert_used_count"},
+    {"width of an expert", "moe_intermediate_size", "expert_feed_forward_length"},
+    {"number of expert groups", "n_group", "expert_group_count"},
+    {"number of expert groups per token", "topk_group", "expert_group_used_count"},
+    {"first layer with experts", "first_k_dense_replace", "leading_dense_block_count"},
+    {"expert layer frequency", "moe_layer_freq", "expert_count"},
+    {"routed scaling factor", "routed_scaling_factor", "expert_weights_scale"},
+    {"layer of a cross-modal block", "cross_modal.layers", ""},
+    {"number of cross-modal heads", "cross_modal.heads", ""},
+    {"size of a cross-modal head", "cross_modal.head_dim", ""},
+    {"width of the picture tower", "vision_config.width", ""},
+    {"number of picture layers", "vision_config.layers", ""},
+    {"number of picture heads", "vision_config.heads", ""},
+    {"inner width of the picture tower", "vision_config.mlp_ratio", ""},
+    {"side of a picture tile", "vision_config.image_size", ""},
+    {"patch size", "vision_config.patch_size", ""},
+    {"downsample ratio", "projector_config.downsample_ratio", ""},
+    {"projector depth", "projector_config.depth", ""},
+    {"layer norm epsilon", "vision_config.layer_norm_eps", ""},
+    {"width of a candidate resolution", "candidate_resolutions", ""},
+    {"height of a candidate resolution", "candidate_resolutions", ""},
+    {"image mean", "image_mean", ""},
+    {"image standard deviation", "image_std", ""},
+    {"rows of an FP8 block", "quantization_config.weight_block_size", ""},
+    {"columns of an FP8 block", "quantization_config.weight_block_size", ""},
+};
+
 class Checker {
 public:
-    explicit Checker(std::string_view fileName) : m_fileName(fileName) {}
+    explicit Checker(std::string_view fileName) : m_fileName(fileName), m_isGguf(fileName != "config.json") {}
 
     void between(std::string_view what, std::int64_t value, std::int64_t least, std::int64_t most)
     {
         if (value < least || value > most) {
             fail("the " + std::string(what) + " is " + std::to_string(value) + ", between " + std::to_string(least)
-                + " and " + std::to_string(most) + " are possible");
+                + " and " + std::to_string(most) + " are possible" + keyOf(what));
         }
     }
     void between(std::string_view what, double value, double least, double most)
     {
         if (!std::isfinite(value) || value < least || value > most)
-            fail("the " + std::string(what) + " has an impossible value (" + std::to_string(value) + ")");
+            fail("the " + std::string(what) + " has an impossible value" + keyOf(what) + ": " + shortNumber(value));
     }
     void divides(std::string_view part, std::int64_t divisor, std::string_view whole, std::int64_t value)
     {
         if (divisor < 1 || value % divisor != 0) {
             fail("the " + std::string(whole) + " (" + std::to_string(value) + ") is no multiple of the "
-                + std::string(part) + " (" + std::to_string(divisor) + ")");
+                + std::string(part) + " (" + std::to_string(divisor) + ")" + keyOf(whole) + keyOf(part));
         }
     }
     void even(std::string_view what, std::int64_t value)
     {
         if (value % 2 != 0)
-            fail("the " + std::string(what) + " is " + std::to_string(value) + ", an even number is needed");
+            fail("the " + std::string(what) + " is " + std::to_string(value) + ", an even number is needed" + keyOf(what));
     }
     void fail(std::string why)
     {
@@ -62,7 +127,25 @@ public:
     }
 
 private:
+    // " (key)", nothing where the label itself is the key.
+    std::string keyOf(std::string_view label) const
+    {
+        for (const KeyNames &names : kKeyNames) {
+            const std::string_view key = m_isGguf ? names.gguf : names.json;
+            if (names.label == label)
+                return key.empty() || key == label ? std::string() : " (" + std::string(key) + ")";
+        }
+        return {};
+    }
+    static std::string shortNumber(double value)
+    {
+        char text[32];
+        std::snprintf(text, sizeof text, "%g", value);
+        return text;
+    }
+
     std::string_view m_fileName;
+    bool m_isGguf = false;
     std::string m_problem;
 };
 
@@ -143,7 +226,7 @@ void checkText(Checker &check, const TextConfig &text)
     checkRope(check, text.rope);
     checkMoe(check, text.moe);
     for (const std::int32_t id : text.stopIds)
-        check.between("end-of-text token", std::int64_t{id}, 0, kMostTokens);
+        check.between("end-of-text token", std::int64_t{id}, 0, std::int64_t{text.vocabulary} - 1);
 }
 
 void checkCrossModal(Checker &check, const ModelConfig &config)

@@ -228,9 +228,9 @@ Status readHeads(Keys &keys, TextConfig &text)
     const int whole = text.heads > 0 ? text.hidden / text.heads : 0;
     text.headDim = keys.optional("attention.key_length", keys.optional("rope.dimension_count", whole));
     if (keys.optional("attention.value_length", text.headDim) != text.headDim)
-        return Error(ErrorCode::Unsupported, "Diptych cannot run this model: its keys and values have different widths.");
+        return Error(ErrorCode::Unsupported, "Diptych cannot run this model: its keys and values have different widths (attention.key_length, attention.value_length).");
     if (keys.optional("rope.dimension_count", text.headDim) != text.headDim)
-        return Error(ErrorCode::Unsupported, "Diptych cannot run this model: it rotates only a part of each head.");
+        return Error(ErrorCode::Unsupported, "Diptych cannot run this model: it rotates only a part of each head (rope.dimension_count).");
     text.attentionBias = text.architecture == "qwen2";
     text.queryKeyNorm = text.architecture == "qwen3";
     return Done{};
@@ -251,8 +251,15 @@ Status readVocabulary(Keys &keys, TextConfig &text, const std::vector<GgufTensor
     return Done{};
 }
 
-void readSpecialTokens(const GgufFile &file, TextConfig &text)
+Status readSpecialTokens(const GgufFile &file, std::string_view fileName, TextConfig &text)
 {
+    constexpr std::int64_t kNone = 0xFFFFFFFF; // -1 in a key without a sign
+    for (const std::string_view key : {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+        const std::int64_t value = file.integer(key).value_or(-1);
+        if (value >= text.vocabulary && value != kNone)
+            return Error(ErrorCode::BadFile, "In " + printable(fileName) + " the key " + inQuotes(key) + " is " + std::to_string(value)
+                    + ", and the vocabulary ends at " + std::to_string(text.vocabulary - 1) + ".");
+    }
     const auto id = [&](std::string_view key) {
         const std::optional<std::int64_t> value = file.integer(key);
         return value && *value >= 0 && *value < text.vocabulary ? static_cast<std::int32_t>(*value) : -1;
@@ -263,6 +270,7 @@ void readSpecialTokens(const GgufFile &file, TextConfig &text)
         if (stop >= 0 && std::find(text.stopIds.begin(), text.stopIds.end(), stop) == text.stopIds.end())
             text.stopIds.push_back(stop);
     }
+    return Done{};
 }
 
 } // namespace
@@ -318,7 +326,7 @@ Result<ModelConfig> readGgufConfig(const GgufFile &file, const std::vector<GgufT
     ENGINE_CHECK(readRope(keys, text, isLatent, tensors, fileName, warnings));
     // llama.cpp permutes q and k rows of Llama's kind of attention, which DeepSeekMoE has too.
     text.rope.interleaved = isLatent || *architecture == "llama" || *architecture == "deepseek";
-    readSpecialTokens(file, text);
+    ENGINE_CHECK(readSpecialTokens(file, fileName, text));
     ENGINE_CHECK(keys.status());
     ENGINE_CHECK(checkConfig(config, fileName));
     return config;

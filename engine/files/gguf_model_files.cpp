@@ -71,6 +71,11 @@ public:
     {
         const std::string_view model = m_header.text("tokenizer.ggml.model").value_or("");
         const GgufArray *const tokens = m_header.array("tokenizer.ggml.tokens");
+        const auto isNoListOf = [&](const char *key, const char *what) {
+            return Error(ErrorCode::BadFile, "In " + displayName(m_path) + " the key " + inQuotes(key) + " is no list of " + what + ".");
+        };
+        if (m_header.has("tokenizer.ggml.tokens") && (tokens == nullptr || tokens->texts.size() != tokens->count))
+            return isNoListOf("tokenizer.ggml.tokens", "texts");
         if (tokens == nullptr || tokens->texts.empty())
             return Error(ErrorCode::Unsupported, displayName(m_path) + " carries no tokenizer, so no text can be read or written.");
         if (model != "gpt2")
@@ -80,8 +85,18 @@ public:
         if (const GgufArray *types = m_header.array("tokenizer.ggml.token_type")) {
             if (types->count != tokens->texts.size())
                 return Error(ErrorCode::BadFile, displayName(m_path) + " has " + std::to_string(tokens->texts.size()) + " tokens and " + std::to_string(types->count) + " token types.");
-            for (std::uint64_t i = 0; i < types->count; ++i)
-                vocabulary.types.push_back(static_cast<int>(types->integerAt(i).value_or(1)));
+            for (std::uint64_t i = 0; i < types->count; ++i) {
+                const std::optional<std::int64_t> type = types->integerAt(i);
+                if (!type)
+                    return isNoListOf("tokenizer.ggml.token_type", "whole numbers");
+                vocabulary.types.push_back(static_cast<int>(std::clamp<std::int64_t>(*type, 0, 1000)));
+            }
+        }
+        constexpr int kUnused = 5;
+        for (std::size_t i = 0; i < tokens->texts.size(); ++i) {
+            if (tokens->texts[i].empty() && (vocabulary.types.empty() || vocabulary.types[i] != kUnused))
+                return Error(ErrorCode::BadFile, displayName(m_path) + " has a hole in its vocabulary: the token " + std::to_string(i)
+                        + " of " + inQuotes("tokenizer.ggml.tokens") + " is empty.");
         }
         if (const GgufArray *merges = m_header.array("tokenizer.ggml.merges"))
             vocabulary.merges.assign(merges->texts.begin(), merges->texts.end());

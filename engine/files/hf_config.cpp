@@ -286,7 +286,7 @@ Status readText(const Json &json, const std::string &fileName, TextClass textCla
     const std::vector<std::int32_t> bos = text.tokenIds("bos_token_id");
     config.bosId = bos.empty() ? (isNested || text.has("bos_token_id") ? -1 : defaults.bos) : bos.front();
     config.stopIds = text.tokenIds("eos_token_id");
-    if (!isNested && !text.has("eos_token_id") && defaults.eos >= 0)
+    if (!isNested && !text.has("eos_token_id") && defaults.eos >= 0 && defaults.eos < config.vocabulary)
         config.stopIds.push_back(defaults.eos);
     return text.status();
 }

@@ -170,6 +170,7 @@ Result<ModelBundle> loadDeepSeekVl2(const LoadContext &context)
     ENGINE_CHECK(checkVisionConfig(*config.vision, config.text.hidden, file));
     WeightLoader visionLoader(context);
     ENGINE_TRY(VisionWeights vision, VisionLoader(visionLoader).load());
+    ENGINE_CHECK(visionLoader.checkPictureSurplus());
     WeightLoader textLoader(context);
     ENGINE_TRY(ModelBundle bundle, loadTextBundle(textLoader, deepSeekParts(config.text)));
     bundle.vision = std::make_unique<Vl2Encoder>(*config.vision, std::move(vision), *context.backend);

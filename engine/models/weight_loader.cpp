@@ -82,25 +82,40 @@ Result<const FileTensor *> WeightLoader::begin(const std::string &name, const Sh
     return &made.tensor;
 }
 
+Status WeightLoader::noPlace(const FileTensor &tensor, std::string_view more) const
+{
+    return Error{ErrorCode::BadFile, "The tensor \"" + tensor.name + "\" in " + m_context.files->path().string()
+            + " has no place in a model of this configuration" + std::string(more) + "."};
+}
+
 Status WeightLoader::checkSurplus() const
 {
     const TextConfig &text = config().text;
     const std::string start = text.tensorPrefix + "model.layers.";
     for (const FileTensor &tensor : m_context.files->tensors()) {
-        if (!tensor.name.starts_with(start) || m_asked.contains(&tensor))
-            continue;
-        int layer = 0;
-        for (std::size_t i = start.size(); i < tensor.name.size() && tensor.name[i] >= '0' && tensor.name[i] <= '9' && layer < 100000; ++i)
-            layer = layer * 10 + (tensor.name[i] - '0');
-        if (layer >= text.layers && text.mtpLayers > 0)
+        if (!tensor.name.starts_with(text.tensorPrefix) || m_asked.contains(&tensor))
             continue;
         // Older GPTQ files have a bias of zeros beside every matrix.
         const auto isZero = [](std::byte byte) { return byte == std::byte{0}; };
         if (tensor.name.ends_with(".bias") && !tensor.recipe && std::all_of(tensor.bytes.begin(), tensor.bytes.end(), isZero))
             continue;
-        return Error{ErrorCode::BadFile, "The tensor " + tensor.name + " in " + m_context.files->path().string()
-                + " has no place in a model of this configuration" + (layer >= text.layers ? " (" + std::to_string(text.layers) + " layers)." : ".")};
+        if (!tensor.name.starts_with(start))
+            return noPlace(tensor, "");
+        int layer = 0;
+        for (std::size_t i = start.size(); i < tensor.name.size() && tensor.name[i] >= '0' && tensor.name[i] <= '9' && layer < 100000; ++i)
+            layer = layer * 10 + (tensor.name[i] - '0');
+        if (layer >= text.layers && text.mtpLayers > 0)
+            continue;
+        return noPlace(tensor, layer >= text.layers ? " (" + std::to_string(text.layers) + " layers)" : "");
     }
+    return Done{};
+}
+
+Status WeightLoader::checkPictureSurplus() const
+{
+    for (const FileTensor &tensor : m_context.files->tensors())
+        if (!tensor.name.starts_with(config().text.tensorPrefix) && !m_asked.contains(&tensor) && !tensor.name.starts_with("vision.attn_pool."))
+            return noPlace(tensor, "");
     return Done{};
 }
 

@@ -72,9 +72,11 @@ public:
     Result<std::vector<float>> values(const std::string &name, const Shape &shape);
     Result<WeightPtr> computed(std::span<const float> values, const Shape &shape);
 
-    // After everything was loaded: a tensor of a layer that nothing asked for would be left out of the answer. Layers
-    // that predict further tokens (MTP) may stay unused, and biases of zeros.
+    // After everything was loaded: a tensor that nothing asked for would be left out of the answer. Layers that predict
+    // further tokens (MTP) may stay unused, biases of zeros, and what VL2's own code never reads (vision.attn_pool). Of
+    // picture models, the text part (TextConfig::tensorPrefix) and the rest have loaders and checks of their own.
     Status checkSurplus() const;
+    Status checkPictureSurplus() const;
 
     std::uint64_t weightBytes() const { return m_weightBytes; }
     double activeBytes() const { return m_activeBytes; }
@@ -83,6 +85,7 @@ private:
     // The tensor with its bytes; those of a recipe are made here and live until end().
     Result<const FileTensor *> begin(const std::string &name, const Shape &shape);
     void end(const FileTensor &tensor);
+    Status noPlace(const FileTensor &tensor, std::string_view more) const;
     UploadOptions options(Storage storage) const;
     Result<WeightPtr> uploadFloat32(std::span<const float> numbers, const Shape &shape);
     WeightPtr counted(WeightPtr weight, double activeShare = 1.0);

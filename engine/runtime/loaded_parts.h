@@ -24,6 +24,7 @@ struct LoadedParts {
     LoadOptions options;
     std::shared_ptr<const ModelFiles> files;    // may be none in tests
     std::shared_ptr<const Tokenizer> tokenizer; // none: the files carry none; ids only
+    std::string noTokenizer; // why there is none
     std::unique_ptr<ChatFormat> chatFormat;     // with a tokenizer
     std::unique_ptr<Backend> backend; // of its own, so that a load never meets a running step
     ModelBundle bundle;

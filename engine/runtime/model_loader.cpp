@@ -99,7 +99,8 @@ Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::
     } else if (tokenizer.error().code != ErrorCode::Unsupported) {
         return std::move(tokenizer).error();
     } else {
-        parts->info.warnings.push_back(tokenizer.error().message);
+        parts->noTokenizer = tokenizer.error().message;
+        parts->info.warnings.push_back(parts->noTokenizer);
     }
     if (stop.stop_requested())
         return cancelled();

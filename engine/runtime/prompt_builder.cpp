@@ -250,7 +250,7 @@ static Result<BuiltPrompt> buildWithOwnExperts(const GenerationRequest &request,
     ENGINE_CHECK(checkTurns(request.turns));
     if (!parts.tokenizer || !parts.chatFormat)
         return Error{ErrorCode::Unsupported,
-                     "the model's files hold no tokenizer, so it can be measured and not asked"};
+                     parts.noTokenizer + (parts.noTokenizer.ends_with('.') ? "" : ".") + " The model can be measured and not asked."};
     if (textBytes / kMostBytesPerToken >= static_cast<std::size_t>(parts.plan.contextTokens))
         return tooLong(textBytes / kMostBytesPerToken, parts.plan.contextTokens);
 

@@ -364,7 +364,7 @@ Result<std::vector<std::int32_t>> RuntimeImpl::tokenize(ModelId model, const std
     ENGINE_TRY(const Entry entry, find(model));
     const LoadedParts &parts = *entry.slot->parts;
     if (!parts.tokenizer)
-        return Error{ErrorCode::Unsupported, "the model's files hold no tokenizer"};
+        return Error{ErrorCode::Unsupported, parts.noTokenizer};
     if (!asChat)
         return parts.tokenizer->encodeWithSpecials(text);
     const std::vector<Turn> turns{{.role = Role::User, .text = text, .thinking = {}, .images = {}}};
@@ -378,7 +378,7 @@ Result<ChatPrompt> RuntimeImpl::chatPrompt(const GenerationRequest &request, boo
     ENGINE_TRY(const Entry entry, find(request.model));
     const LoadedParts &parts = *entry.slot->parts;
     if (!parts.tokenizer || !parts.chatFormat)
-        return Error{ErrorCode::Unsupported, "the model's files hold no tokenizer"};
+        return Error{ErrorCode::Unsupported, parts.noTokenizer};
     const ChatInput input{.turns = request.turns,
                           .tools = request.tools,
                           .think = request.think,
@@ -394,7 +394,7 @@ Result<std::string> RuntimeImpl::detokenize(ModelId model, const std::vector<std
     ENGINE_TRY(const Entry entry, find(model));
     const LoadedParts &parts = *entry.slot->parts;
     if (!parts.tokenizer)
-        return Error{ErrorCode::Unsupported, "the model's files hold no tokenizer"};
+        return Error{ErrorCode::Unsupported, parts.noTokenizer};
     return parts.tokenizer->decode(ids, false);
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <charconv>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -337,8 +338,15 @@ Status readAdded(const Json &list, BpeTokenizerParts &parts)
 {
     if (!list.is_array())
         return Done{};
+    std::map<std::int32_t, std::string> contents;
     for (const Json &entry : list) {
         ENGINE_TRY(AddedToken token, readAddedToken(entry, part(entry, "id")));
+        const auto [other, isNew] = contents.emplace(token.id, token.content);
+        if (!isNew && other->second != token.content)
+            return bad("the added tokens \"" + other->second.substr(0, 60) + "\" and \"" + token.content.substr(0, 60) + "\" both have the id " + std::to_string(token.id));
+        if (parts.model.has(token.id) && parts.model.bytes(token.id) != token.content)
+            return bad("the added token \"" + token.content.substr(0, 60) + "\" has the id " + std::to_string(token.id)
+                + ", which the vocabulary gives to another token");
         parts.added.push_back(std::move(token));
     }
     return Done{};

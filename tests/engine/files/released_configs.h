@@ -10,11 +10,11 @@ struct ReleasedConfig {
     const char *name;
     std::string_view json;
     double textBillions;          // parameters of the text model, as calculated in architectures.md
-    std::uint64_t kvBytesPerToken; // at 16 bits
+    std::uint64_t kvBytesPerToken; // at 16 bits, the indexer's keys of V3.2 too (FP8 in the released code: 78324)
     double visionBillions = 0;     // tower and projector
 };
 
-inline constexpr std::array<ReleasedConfig, 18> kReleasedConfigs{{
+inline constexpr std::array<ReleasedConfig, 20> kReleasedConfigs{{
     {"DeepSeek-V3", R"({"architectures":["DeepseekV3ForCausalLM"],"model_type":"deepseek_v3","hidden_size":7168,
         "intermediate_size":18432,"moe_intermediate_size":2048,"num_hidden_layers":61,"num_attention_heads":128,
         "num_key_value_heads":128,"n_shared_experts":1,"n_routed_experts":256,"routed_scaling_factor":2.5,
@@ -142,4 +142,14 @@ inline constexpr std::array<ReleasedConfig, 18> kReleasedConfigs{{
         "intermediate_size":5632,"num_hidden_layers":24,"num_attention_heads":16,"num_key_value_heads":16,
         "vocab_size":102400,"max_position_embeddings":16384})",
         1.653, 196608},
+    {"DeepSeek-VL-7B's and Janus-Pro-7B's text part", R"({"architectures":["LlamaForCausalLM"],"model_type":"llama",
+        "hidden_size":4096,"intermediate_size":11008,"num_hidden_layers":30,"num_attention_heads":32,"num_key_value_heads":32,
+        "vocab_size":102400,"max_position_embeddings":16384})",
+        6.910, 491520},
+    {"DeepSeek-OCR's text part", R"({"architectures":["DeepseekV2ForCausalLM"],"model_type":"deepseek_v2","hidden_size":1280,
+        "intermediate_size":6848,"moe_intermediate_size":896,"num_hidden_layers":12,"num_attention_heads":10,
+        "num_key_value_heads":10,"n_shared_experts":2,"n_routed_experts":64,"num_experts_per_tok":6,"first_k_dense_replace":1,
+        "kv_lora_rank":null,"q_lora_rank":null,"qk_rope_head_dim":0,"v_head_dim":0,"qk_nope_head_dim":0,"use_mla":false,
+        "topk_method":"greedy","vocab_size":129280,"max_position_embeddings":8192,"bos_token_id":0,"eos_token_id":1})",
+        2.935, 61440},
 }};
