@@ -87,7 +87,7 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
     slots = np.zeros((size, S.SLOTS, 21), np.float32)
     ground = np.zeros((size, 8), np.float32)
     ids = np.full((size, QLEN), 2, np.int16)
-    where, target, kinds, lens = [], [], [], []
+    where, target, kinds, lens, places = [], [], [], [], []
     out_chunks = []
     asker = S.Asker(rng, held=held_forms, any_pairs=mode == "pairs")
     step = size // chunks
@@ -157,6 +157,7 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
                 where.append(i * QLEN + p)
                 target.append(np.asarray(ai, np.int64))
                 kinds.append(KINDS.index(kname))
+                places.append(asker.places(sc))
                 lens.append(len(ai))
                 if questions is not None:
                     questions.append((i, q, a, kname))
@@ -167,7 +168,7 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
                            "grain": grain, "blur": rng.random() < 0.06, "jpeg": quality})
     return {"layout": layout, "slots": slots, "ground": ground, "chunks": out_chunks, "ids": ids,
             "where": np.concatenate(where), "target": np.concatenate(target), "kinds": np.asarray(kinds, np.int64),
-            "lens": np.asarray(lens, np.int64), "prefix": len(enc.prefix) + token_count(*layout), "questions": questions}
+            "lens": np.asarray(lens, np.int64), "places": np.asarray(places, np.float32).reshape(-1, 6), "prefix": len(enc.prefix) + token_count(*layout), "questions": questions}
 
 
 def _mentions_held(q, a, sc):

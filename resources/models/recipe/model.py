@@ -332,13 +332,13 @@ class Language(nn.Module):
         cos, sin = (t.repeat_interleave(2, -1) for t in rope_table(positions, self.c["qk_rope_head_dim"], self.c["rope_theta"]))
         return (F.pad(t, (n, 0), value=v).to(x.dtype).repeat(x.shape[0], 1) for t, v in ((cos, 1.0), (sin, 0.0)))
 
-    def forward(self, x, positions, prefix=None, mask=None, tap=None):
+    def forward(self, x, positions, prefix=None, mask=None, tap=()):
         cos, sin = self.rotary(positions, x)
-        tapped = None
+        tapped = []
         for i, layer in enumerate(self.model.layers):
             x = layer(x, cos, sin, prefix, mask)
-            if tap is not None and i == tap:
-                tapped = x
+            if i in tap:
+                tapped.append(x)
         return self.model.norm(x), tapped
 
 

@@ -365,13 +365,21 @@ class Asker:
         self.r = rng.random
         self.held = held
         self.any_pairs = any_pairs
+        self.refs = None, None
         self.kinds = [("count", 0.19), ("colour", 0.06), ("shape", 0.06), ("exist", 0.09), ("relation", 0.31), ("size", 0.10),
                       ("describe", 0.12), ("unknown", 0.05), ("ground", 0.02)]
+
+    def places(self, sc):
+        """Of the two objects of the last question centre and size, as shares of the sides; -1 for none. [6]"""
+        short = min(sc["w"], sc["h"])
+        return [v for o in self.refs for v in ((o["mx"] / sc["w"], o["my"] / sc["h"], o["size"] / short) if o else (-1.0, -1.0, -1.0))]
 
     def trained(self, c, s):
         return self.any_pairs or (c, s) not in L.HELD_OUT_PAIRS
 
-    def finish(self, lang, q, a, kind):
+    def finish(self, lang, q, a, kind, first=None, second=None):
+        """first: the object named first; second: the one named second, or else the one the answer names. Training asks where they are"""
+        self.refs = first, second
         q = L.dress(lang, q, self.r, self.held, kind)
         return q, a, kind, lang
 
@@ -415,7 +423,7 @@ class Asker:
         if not objs:
             return None
         if len(objs) == 1 and r() < 0.4:
-            return self.finish(lang, self.draw("one_colour", lang), L.a_colour(lang, objs[0]["colour"]), "colour")
+            return self.finish(lang, self.draw("one_colour", lang), L.a_colour(lang, objs[0]["colour"]), "colour", None, objs[0])
         if r() < 0.06:
             s = L.pick(L.SHAPES, r)
             if count_of(objs, None, s):
@@ -433,14 +441,14 @@ class Asker:
                 q = q.replace(" is the ", " are the ", 1) if r() < 0.7 else q
         else:
             q = self.draw("colour", lang, X=L.zh_shape(s, r))
-        return self.finish(lang, q, a, "colour")
+        return self.finish(lang, q, a, "colour", next((o for o in objs if o["shape"] == s), None) if n == 1 else None)
 
     def shape(self, sc, lang):
         objs, r = sc["objects"], self.r
         if not objs:
             return None
         if len(objs) == 1 and r() < 0.4:
-            return self.finish(lang, self.draw("one_shape", lang), L.a_shape(lang, objs[0]["shape"]), "shape")
+            return self.finish(lang, self.draw("one_shape", lang), L.a_shape(lang, objs[0]["shape"]), "shape", None, objs[0])
         if r() < 0.06:
             c = L.pick(L.COLOURS, r)
             if count_of(objs, c, None):
@@ -455,7 +463,8 @@ class Asker:
             q = self.draw("shape", lang, Y=L.en_colour(c, r))
         else:
             q = self.draw("shape", lang, Y=L.ZH_COLOUR[c] + ("色" if r() < 0.85 else ""))
-        return self.finish(lang, q, a, "shape")
+        one = [o for o in objs if o["colour"] == c]
+        return self.finish(lang, q, a, "shape", one[0] if len(one) == 1 else None)
 
     def exist(self, sc, lang):
         objs, r = sc["objects"], self.r
@@ -497,7 +506,7 @@ class Asker:
         dd = L.direction_en if lang == "en" else L.direction_zh
         u = r()
         margin = 0.07 * short
-        if u < 0.46:                                             # name the one beyond
+        if u < 0.40:                                             # name the one beyond
             a = L.pick(objs, r)
             for _ in range(4):
                 if any(o is not a and beyond(a, o, d) > margin for o in objs):
@@ -527,12 +536,12 @@ class Asker:
             v = r()
             if v < 0.2:
                 q = self.draw("rel_colour", lang, X=self.ph(lang, *p), D=dd(d, r))
-                return self.finish(lang, q, L.a_colour(lang, b["colour"]), "relation")
+                return self.finish(lang, q, L.a_colour(lang, b["colour"]), "relation", a, b)
             if v < 0.35:
                 q = self.draw("rel_shape", lang, X=self.ph(lang, *p), D=dd(d, r))
-                return self.finish(lang, q, L.a_object(lang, b["colour"], b["shape"]), "relation")
+                return self.finish(lang, q, L.a_object(lang, b["colour"], b["shape"]), "relation", a, b)
             q = self.draw("rel", lang, X=self.ph(lang, *p), D=dd(d, r))
-            return self.finish(lang, q, L.a_object(lang, b["colour"], b["shape"]), "relation")
+            return self.finish(lang, q, L.a_object(lang, b["colour"], b["shape"]), "relation", a, b)
         if u < 0.86:                                             # two named objects
             if len(objs) < 2:
                 return None
@@ -545,7 +554,7 @@ class Asker:
                 if abs(t) < margin:
                     return None
                 q = self.draw("rel_yn", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), D=dd(d, r))
-                return self.finish(lang, q, L.a_yes(lang, t > 0, False), "relation")
+                return self.finish(lang, q, L.a_yes(lang, t > 0, False), "relation", a, b)
             dx, dy = a["mx"] - b["mx"], a["my"] - b["my"]
             if u < 0.78:
                 horizontal = d in ("left", "right")
@@ -572,14 +581,14 @@ class Asker:
                     if abs(abs(dx) - abs(dy)) < 0.4 * max(abs(dx), abs(dy)):
                         return None
                     truth = ("left" if dx < 0 else "right") if abs(dx) > abs(dy) else ("above" if dy < 0 else "below")
-                return self.finish(lang, q, L.a_side(lang, truth), "relation")
+                return self.finish(lang, q, L.a_side(lang, truth), "relation", a, b)
             v = beyond(b, a, d)
             if abs(v) < margin:
                 return None
             m = L.pick((L._FURTHER if lang == "en" else L._FURTHERZ)[d], r)
             q = self.draw("further", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), M=m)
             w = a if v > 0 else b
-            return self.finish(lang, q, L.a_object(lang, w["colour"], w["shape"]), "relation")
+            return self.finish(lang, q, L.a_object(lang, w["colour"], w["shape"]), "relation", a, b)
         if u < 0.94:                                             # the outermost
             if len(objs) < 2:
                 return None
@@ -589,7 +598,7 @@ class Asker:
                 return None
             m = L.pick((L._EXT if lang == "en" else L._EXTZ)[d], r)
             q = self.draw("extreme", lang, M=m, F=L.pick(L._FAR[d], r))
-            return self.finish(lang, q, L.a_object(lang, o[0]["colour"], o[0]["shape"]), "relation")
+            return self.finish(lang, q, L.a_object(lang, o[0]["colour"], o[0]["shape"]), "relation", None, o[0])
         w, h = sc["w"], sc["h"]
         pos = {"left": lambda o: o["mx"] / w, "right": lambda o: 1 - o["mx"] / w, "above": lambda o: o["my"] / h,
                "below": lambda o: 1 - o["my"] / h}[d]
@@ -598,7 +607,7 @@ class Asker:
             return None
         o = inside[0]
         q = self.draw("side", lang, S=L._SIDE[d], D=L.direction_zh(d, r))
-        return self.finish(lang, q, L.a_object(lang, o["colour"], o["shape"]), "relation")
+        return self.finish(lang, q, L.a_object(lang, o["colour"], o["shape"]), "relation", None, o)
 
     def size(self, sc, lang):
         objs, r = sc["objects"], self.r
@@ -621,19 +630,19 @@ class Asker:
             if o is None:
                 return None
             q = self.draw("most_size", lang, M=m)
-            return self.finish(lang, q, L.a_object(lang, o["colour"], o["shape"]), "size")
+            return self.finish(lang, q, L.a_object(lang, o["colour"], o["shape"]), "size", None, o)
         if u < 0.62:
             o = best(objs)
             if o is None:
                 return None
             q = self.draw("most_colour", lang, M=m, B="shape" if lang == "en" else "图形")
-            return self.finish(lang, q, L.a_colour(lang, o["colour"]), "size")
+            return self.finish(lang, q, L.a_colour(lang, o["colour"]), "size", None, o)
         if u < 0.70:
             o = best(objs)
             if o is None:
                 return None
             q = self.draw("most_shape", lang, M=m)
-            return self.finish(lang, q, L.a_object(lang, o["colour"], o["shape"]), "size")
+            return self.finish(lang, q, L.a_object(lang, o["colour"], o["shape"]), "size", None, o)
         if u < 0.80:
             s = L.pick(objs, r)["shape"]
             pool = [o for o in objs if o["shape"] == s]
@@ -646,7 +655,7 @@ class Asker:
             q = self.draw("most_colour", lang, M=m, B=w, G=w, K=w)
             if w not in q:
                 return None
-            return self.finish(lang, q, L.a_colour(lang, o["colour"]), "size")
+            return self.finish(lang, q, L.a_colour(lang, o["colour"]), "size", None, o)
         a, b = self.rng.sample(objs, 2)
         pa, pb = unique_phrase(a, objs, r), unique_phrase(b, objs, r)
         if pa is None or pb is None or best([a, b]) is None:
@@ -658,9 +667,9 @@ class Asker:
         w = best([a, b])
         if u < 0.9:
             q = self.draw("compare", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), M=m)
-            return self.finish(lang, q, L.a_object(lang, w["colour"], w["shape"]), "size")
+            return self.finish(lang, q, L.a_object(lang, w["colour"], w["shape"]), "size", a, b)
         q = self.draw("compare_yn", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), M=m)
-        return self.finish(lang, q, L.a_yes(lang, w is a, False), "size")
+        return self.finish(lang, q, L.a_yes(lang, w is a, False), "size", a, b)
 
     def describe(self, sc, lang):
         groups = {}
@@ -679,6 +688,7 @@ class Asker:
         if lang == "en" and r() < 0.10:
             q = L.pick(L.FOREIGN, r)
             q = (q[0].upper() + q[1:] if r() < 0.6 else q) + ("?" if r() < 0.8 else "")
+            self.refs = None, None
             return q, L.CANT["en"], "unknown", "en"
         q = L.fill_unknown(lang, self.draw("unknown", lang), r)
         return self.finish(lang, q, L.CANT[lang], "unknown")
@@ -697,15 +707,17 @@ class Asker:
                                                         b[3] / sc["h"] * 999)]
         name = self.ph("en", o["colour"], o["shape"]) if False else x
         a = f"<|ref|>{name}<|/ref|><|det|>[[{k[0]}, {k[1]}, {k[2]}, {k[3]}]]<|/det|>"
-        return self.finish(lang, self.draw("ground", lang, X=x), a, "ground")
+        return self.finish(lang, self.draw("ground", lang, X=x), a, "ground", o)
 
     def ask(self, sc, kind=None, lang=None):
         r = self.r
+        self.refs = None, None
         lang = lang or ("en" if r() < 0.53 else "zh")
         if sc["junk"]:
             if kind is None or kind == "ground":
                 kind = L.pick(["count", "colour", "shape", "exist", "describe", "text", "unknown", "size"], r)
             q = self.junk_question(lang)
+            self.refs = None, None
             return q[0], L.CANT[lang], "unknown", lang
         if kind is None:
             u = r()

@@ -15,6 +15,7 @@ import tempfile
 try:
     import numpy as np
     import torch
+    import torch.nn.functional as F
     from PIL import Image
     from tokenizers import Tokenizer
 except ImportError as e:
@@ -29,9 +30,10 @@ from evaluate import answers
 from feeder import Feeder
 from glyphs import Glyphs
 from measure import overlap
-from model import fp8_dequantise, fp8_quantise, load_model, save_model
+from model import attend, fp8_dequantise, fp8_quantise, load_model, save_model
 from preprocess import best_resolution, picture_tiles, token_count
 from render import COLS, GRID, REACH, Painter, jpeg
+from split_attention import Host, split_attend
 from train import Trainer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -118,8 +120,26 @@ def check_jpeg():
         assert near < 0.3 * far, (quality, near, far)
 
 
+def check_split_attention():
+    torch.manual_seed(1)
+    p, slots = 21, ((4, 7), (2, 10))
+    ids = torch.cat([torch.full((length,), i) for i, length in enumerate([7] * 4 + [10] * 2)])
+    n = len(ids)
+    own = (ids[:, None] == ids[None]) & (torch.arange(n)[:, None] >= torch.arange(n)[None])
+    mask = F.pad(torch.where(own, 0.0, float("-inf")), (p, 0))[None, None]
+    q, k, v = (torch.randn(2, p + n, 3, d).transpose(1, 2).requires_grad_() for d in (16, 16, 8))
+    g = torch.randn(2, 3, p + n, 8)
+    results = []
+    for f in (attend, split_attend(Host, slots)):
+        y = f(q, k, v, 0.25, p, mask)
+        results.append([y.detach(), *torch.autograd.grad(y, (q, k, v), g)])
+    for want, got in zip(*results):
+        assert float((got - want).norm() / want.norm()) < 1e-5
+
+
 def main():
     torch.set_num_threads(1)
+    check_split_attention()
     check_jpeg()
     check_answers()
     check_held_out(random.Random(8))
