@@ -2,10 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token_list.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 
 namespace cli {
+
+namespace {
+
+// A file of logits given for a list of ids shall not reach the terminal as it is.
+std::string printed(std::string_view text)
+{
+    std::string result(text);
+    std::replace_if(result.begin(), result.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return result;
+}
+
+} // namespace
 
 engine::Result<std::vector<std::int32_t>> parseTokenList(std::string_view text)
 {
@@ -19,7 +32,7 @@ engine::Result<std::vector<std::int32_t>> parseTokenList(std::string_view text)
         if (failure != std::errc() || rest != text.data() + end || id < 0) {
             return engine::Error{
                 engine::ErrorCode::BadRequest,
-                "'" + std::string(text.substr(at, std::min<std::size_t>(end - at, 40))) +
+                "'" + printed(text.substr(at, std::min<std::size_t>(end - at, 40))) +
                     "' is no token id; ids are whole numbers with white space between"};
         }
         ids.push_back(id);

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
+#include "files/printable.h"
 #include "text/bpe_tokenizer.h"
 
 #include <utility>
@@ -7,12 +8,11 @@
 namespace engine {
 namespace {
 
+constexpr std::size_t kLongestMessage = 500;
 // tokenizer.ggml.token_type
 constexpr int kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6;
 
-} // namespace
-
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::fromGguf(GgufVocabulary vocabulary)
+Result<std::shared_ptr<const Tokenizer>> readVocabulary(Tokenizer::GgufVocabulary vocabulary)
 {
     if (!vocabulary.types.empty() && vocabulary.types.size() != vocabulary.tokens.size())
         return Error{ErrorCode::BadFile, "the file lists " + std::to_string(vocabulary.tokens.size()) + " tokens and "
@@ -52,6 +52,16 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::fromGguf(GgufVocabulary voca
     parts.bosId = vocabulary.bosId;
     parts.eosId = vocabulary.eosId;
     return BpeTokenizer::make(std::move(parts));
+}
+
+} // namespace
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::fromGguf(GgufVocabulary vocabulary)
+{
+    auto read = readVocabulary(std::move(vocabulary));
+    if (!read.ok()) // it may quote the file
+        return Error{read.error().code, printable(read.error().message, kLongestMessage)};
+    return read;
 }
 
 } // namespace engine

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
+#include "files/printable.h"
 #include "text/bpe_tokenizer.h"
 
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::size_t kLongestMessage = 500;
 constexpr std::size_t kLargestFile = 256U << 20;
 constexpr std::size_t kDeepest = 64;         // levels of the small parts
 constexpr std::size_t kLargestTree = 1U << 21; // values in the small parts
@@ -414,9 +416,7 @@ Status checkHoles(const BpeTokenizerParts &parts)
     return Done{};
 }
 
-} // namespace
-
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::fromJson(
+Result<std::shared_ptr<const Tokenizer>> readTokenizer(
     std::string_view tokenizerJson, std::string_view tokenizerConfigJson)
 {
     if (tokenizerJson.size() > kLargestFile)
@@ -450,6 +450,17 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::fromJson(
     }
     ENGINE_CHECK(checkHoles(parts));
     return BpeTokenizer::make(std::move(parts));
+}
+
+} // namespace
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::fromJson(
+    std::string_view tokenizerJson, std::string_view tokenizerConfigJson)
+{
+    auto read = readTokenizer(tokenizerJson, tokenizerConfigJson);
+    if (!read.ok()) // it may quote the file
+        return Error{read.error().code, printable(read.error().message, kLongestMessage)};
+    return read;
 }
 
 } // namespace engine

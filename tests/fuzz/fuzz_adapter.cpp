@@ -3,47 +3,17 @@
 #include "files/adapter.h"
 #include "files/printable.h"
 #include "files/tensor_recipe.h"
+#include "scratch_folder.h"
 
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <string>
 #include <string_view>
-
-#include <unistd.h>
-
-namespace {
-
-// A folder of its own for every process, gone at its end.
-class Folder {
-public:
-    Folder() : m_path(std::filesystem::temp_directory_path() / ("fuzz_adapter_" + std::to_string(::getpid())))
-    {
-        std::filesystem::create_directory(m_path);
-    }
-    ~Folder()
-    {
-        std::error_code ignored;
-        std::filesystem::remove_all(m_path, ignored);
-    }
-    void write(const char *name, std::string_view bytes) const
-    {
-        std::ofstream(m_path / name, std::ios::binary | std::ios::trunc).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    }
-    const std::filesystem::path &path() const { return m_path; }
-
-private:
-    std::filesystem::path m_path;
-};
-
-} // namespace
 
 // adapter_config.json, the byte 0x1E (record separator), adapter_model.safetensors, against the tiny llama model.
 // Whatever the bytes are: an error with a printable sentence, or weights that can be made.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size)
 {
-    static const Folder folder;
+    static const ScratchFolder folder("fuzz_adapter");
     static const auto base = engine::ModelFiles::open(DIPTYCH_FUZZ_MODEL);
     if (!base.ok())
         std::abort();

@@ -4,10 +4,12 @@
 #include "files/printable.h"
 #include "models/model.h"
 
+#include <array>
 #include <cstdlib>
 #include <string_view>
 
-// config.json, processor_config.json and generation_config.json, parted by the byte 0x1E (record separator).
+// config.json, processor_config.json, generation_config.json, quantize_config.json and quant_config.json, parted by the
+// byte 0x1E (record separator).
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size)
 {
     std::string_view rest(reinterpret_cast<const char *>(data), size);
@@ -19,7 +21,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     };
     const std::string_view config = next();
     const std::string_view processor = next();
-    const auto read = engine::readHfConfig(config, processor, next());
+    const std::string_view generation = next();
+    const std::string_view gptq = next();
+    const std::array quantisations{engine::QuantisationFile{"quantize_config.json", gptq}, engine::QuantisationFile{"quant_config.json", next(), true}};
+    const auto read = engine::readHfConfig(config, processor, generation, quantisations);
     if (!read.ok()) {
         if (read.error().message.empty() || !engine::isUtf8(read.error().message))
             std::abort();

@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     const std::string_view text = zero < input.size() ? input.substr(zero + 1) : "aab <s> 12\xE4\xBD";
     const auto tokenizer = engine::Tokenizer::fromJson(input.substr(0, zero), "");
     if (!tokenizer.ok()) {
-        if (tokenizer.error().message.empty())
+        if (tokenizer.error().message.empty() || !engine::isValidUtf8(tokenizer.error().message))
             std::abort();
         return 0;
     }
