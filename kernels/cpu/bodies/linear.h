@@ -46,6 +46,8 @@ std::size_t preparedBytes(const LinearArgs &args)
 
 void prepare(const LinearArgs &args, std::byte *prepared, int panelBegin, int panelEnd)
 {
+    if (preparedBytes(args) == 0)
+        return; // there is no room for it, either
     const int step = panelRows(args);
     const Path path = pathOf(args);
     for (int panel = panelBegin; panel < panelEnd; ++panel) {
