@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The Diptych authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes gguf/*.gguf: five of the tiny models of models/ as llama.cpp's converter lays them down. Their logits are those
+"""Writes gguf/*.gguf: nine of the tiny models of models/ as llama.cpp's converter lays them down. Their logits are those
 of the folder they come from. Llama has permuted q and k rows and its rope scaling as divisors; DeepSeekMoE permuted rows
 and stacked experts; DeepSeek V3 stacked experts and kv_b in each form files have: absorbed
-halves, whole (before 2025-04), and both, in three parts; V3.2 the indexer's tensors and keys beside it.
+halves, whole (before 2025-04), and both, in three parts; V3.2 the indexer's tensors and keys beside it; V2 softmax routing, with and
+without groups and a query rank. Qwen2 and Qwen3 have their rows as they are, with biases and with norms and YaRN.
 
 Made with gguf 0.19.0, safetensors 0.8; run after make_goldens.py: python3 make_gguf_goldens.py"""
 import json
@@ -16,7 +17,7 @@ from safetensors.numpy import load_file
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAMES = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
          "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-         "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
+         "mlp.down_proj": "ffn_down", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
          "self_attn.q_a_proj": "attn_q_a", "self_attn.q_b_proj": "attn_q_b", "self_attn.q_a_layernorm": "attn_q_a_norm",
          "self_attn.kv_a_layernorm": "attn_kv_a_norm", "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa",
          "mlp.gate": "ffn_gate_inp", "mlp.shared_experts.gate_proj": "ffn_gate_shexp",
@@ -97,6 +98,30 @@ def llama():
     finish(writer)
 
 
+def add_scaling(writer, scaling):
+    if scaling["rope_type"] == "yarn":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(scaling["factor"])
+        writer.add_rope_scaling_orig_ctx_len(scaling["original_max_position_embeddings"])
+
+
+def qwen(name, architecture):
+    writer, config, state = start(name, architecture)
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    if architecture == "qwen3":
+        writer.add_key_length(config["head_dim"])
+        writer.add_value_length(config["head_dim"])
+    add_scaling(writer, config["rope_parameters"])
+    for tensor, value in state.items():
+        if tensor in TOP:
+            writer.add_tensor(TOP[tensor], value)
+            continue
+        _, _, layer, rest = tensor.split(".", 3)
+        rest, kind = rest.rsplit(".", 1)
+        writer.add_tensor(f"blk.{layer}.{NAMES[rest]}.{kind}", value)
+    finish(writer)
+
+
 def add_experts(writer, config):
     writer.add_leading_dense_block_count(config["first_k_dense_replace"])
     writer.add_expert_count(config["n_routed_experts"])
@@ -164,8 +189,11 @@ def deepseek(layout, target, source="deepseek-v3-yarn", architecture="deepseek2"
     writer.add_kv_lora_rank(latent)
     writer.add_rope_dimension_count(rope)
     add_experts(writer, config)
-    writer.add_expert_weights_norm(True)
-    writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    if config["model_type"] == "deepseek_v2":
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SOFTMAX)
+    else:
+        writer.add_expert_weights_norm(True)
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
     writer.add_uint32(f"{architecture}.expert_group_count", config["n_group"])
     writer.add_uint32(f"{architecture}.expert_group_used_count", config["topk_group"])
     if "index_topk" in config:
@@ -173,10 +201,8 @@ def deepseek(layout, target, source="deepseek-v3-yarn", architecture="deepseek2"
         writer.add_uint32(f"{architecture}.attention.indexer.key_length", config["index_head_dim"])
         writer.add_uint32(f"{architecture}.attention.indexer.top_k", config["index_topk"])
     scaling = config["rope_parameters"]
+    add_scaling(writer, scaling)
     if scaling["rope_type"] == "yarn":
-        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
-        writer.add_rope_scaling_factor(scaling["factor"])
-        writer.add_rope_scaling_orig_ctx_len(scaling["original_max_position_embeddings"])
         writer.add_rope_scaling_yarn_log_mul(0.1 * scaling["mscale_all_dim"])
     experts = {}
     for name, value in state.items():
@@ -184,7 +210,11 @@ def deepseek(layout, target, source="deepseek-v3-yarn", architecture="deepseek2"
             add(writer, TOP[name], value)
             continue
         _, _, layer, rest = name.removesuffix(".weight").split(".", 3)
-        if rest.endswith("k_norm.bias"):
+        if rest in ("mlp.experts.gate_up_proj", "mlp.experts.down_proj"):  # transformers stacks them, too
+            halves = np.split(value, 2, axis=1) if rest.endswith("gate_up_proj") else [value]
+            for projection, part in zip(("gate", "up") if len(halves) > 1 else ("down",), halves):
+                writer.add_tensor(f"blk.{layer}.ffn_{projection}_exps.weight", np.ascontiguousarray(part))
+        elif rest.endswith("k_norm.bias"):
             writer.add_tensor(f"blk.{layer}.{NAMES[rest.removesuffix('.bias')]}.bias", value)
         elif rest.startswith("mlp.experts."):
             _, _, expert, projection = rest.split(".")
@@ -206,7 +236,11 @@ def deepseek(layout, target, source="deepseek-v3-yarn", architecture="deepseek2"
 
 if __name__ == "__main__":
     llama()
+    qwen("qwen2", "qwen2")
+    qwen("qwen3-yarn", "qwen3")
     deepseek_moe()
+    deepseek("absorbed", "deepseek-v2-greedy", source="deepseek-v2-greedy")
+    deepseek("absorbed", "deepseek-v2-group-yarn", source="deepseek-v2-group-yarn")
     deepseek("absorbed", "deepseek-v3-yarn")
     deepseek("whole", "deepseek-v3-yarn-whole")
     deepseek("absorbed", "deepseek-v3-mtp", source="deepseek-v3-mtp")

@@ -99,6 +99,10 @@ private slots:
             QTest::newRow(title) << QString::fromLatin1(name) << QString::fromLatin1(file);
         };
         row("permuted rows and divisors", "llama", "llama");
+        row("rows as they are, and biases", "qwen2", "qwen2");
+        row("norms on q and k, and YaRN", "qwen3-yarn", "qwen3-yarn");
+        row("softmax routing", "deepseek-v2-greedy", "deepseek-v2-greedy");
+        row("softmax routing in groups, YaRN with a small magnitude", "deepseek-v2-group-yarn", "deepseek-v2-group-yarn");
         row("permuted rows and stacked experts", "deepseek-moe", "deepseek-moe");
         row("stacked experts and absorbed heads", "deepseek-v3-yarn", "deepseek-v3-yarn");
         row("whole latent matrices", "deepseek-v3-yarn", "deepseek-v3-yarn-whole");
