@@ -138,12 +138,12 @@ public:
         return base.recipe ? base.recipe->sources() : std::vector<std::span<const std::byte>>{base.bytes, base.scales};
     }
 
-    Result<MadeBytes> make(bool exact) const override
+    Result<MadeBytes> makeOn(kernels::ThreadPool &pool, bool exact) const override
     {
         FileTensor weights = base;
         MadeBytes under;
         if (base.recipe) {
-            ENGINE_TRY(under, base.recipe->make(true));
+            ENGINE_TRY(under, base.recipe->makeOn(pool, true));
             weights.dtype = under.dtype;
             weights.bytes = under.bytes;
         }
@@ -153,26 +153,33 @@ public:
         made.dtype = exact ? DType::F32 : dtype;
         const std::size_t rowBytes = kernels::rowBytes(made.dtype, static_cast<std::size_t>(columns));
         made.bytes.resize(rowBytes * static_cast<std::size_t>(rows));
-        std::vector<float> row(static_cast<std::size_t>(columns)), share(row.size());
-        for (std::int64_t r = 0; r < rows; ++r) {
-            dequantizeTensorRow(weights, r, row.data());
-            std::fill(share.begin(), share.end(), 0.0F);
-            for (std::int64_t k = 0; k < rank; ++k) {
-                const float factor = up[static_cast<std::size_t>(r * rank + k)];
-                const float *const in = down.data() + k * columns;
-                for (std::size_t c = 0; c < share.size(); ++c)
-                    share[c] += factor * in[c];
+        pool.forEach(rows, 16, [&](int, std::int64_t begin, std::int64_t end) {
+            std::vector<float> row(static_cast<std::size_t>(columns)), share(row.size());
+            for (std::int64_t r = begin; r < end; ++r) {
+                dequantizeTensorRow(weights, r, row.data());
+                addShare(r, row, share);
+                store(row, made.dtype, made.bytes.data() + static_cast<std::size_t>(r) * rowBytes);
             }
-            for (std::size_t c = 0; c < share.size(); ++c)
-                row[c] += scale * share[c];
-            if (!lengths.empty())
-                setLength(row, lengths[static_cast<std::size_t>(r)]);
-            store(row, made.dtype, made.bytes.data() + static_cast<std::size_t>(r) * rowBytes);
-        }
+        });
         return made;
     }
 
 private:
+    // `share` is room for one row.
+    void addShare(std::int64_t r, std::vector<float> &row, std::vector<float> &share) const
+    {
+        std::fill(share.begin(), share.end(), 0.0F);
+        for (std::int64_t k = 0; k < rank; ++k) {
+            const float factor = up[static_cast<std::size_t>(r * rank + k)];
+            const float *const in = down.data() + static_cast<std::size_t>(k) * share.size();
+            for (std::size_t c = 0; c < share.size(); ++c)
+                share[c] += factor * in[c];
+        }
+        for (std::size_t c = 0; c < share.size(); ++c)
+            row[c] += scale * share[c];
+        if (!lengths.empty())
+            setLength(row, lengths[static_cast<std::size_t>(r)]);
+    }
     // A row of zeros stays one.
     static void setLength(std::vector<float> &row, float length)
     {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -104,31 +105,42 @@ public:
     std::vector<std::span<const std::byte>> sources() const override { return {m_stored}; }
     std::string_view storedType() const override { return infoOf(m_format).name; }
 
-    Result<MadeBytes> make(bool) const override
+    Result<MadeBytes> makeOn(kernels::ThreadPool &pool, bool) const override
     {
         MadeBytes made;
         made.dtype = widenedType(m_format);
         const auto bits = static_cast<std::size_t>(infoOf(m_format).bits);
         const std::size_t count = m_stored.size() * 8 / bits;
-        const std::size_t size = made.dtype == DType::F32 ? 4 : 2;
-        made.bytes.resize(count * size);
-        // Whole bytes of every format at a time, in a small buffer.
-        constexpr std::size_t kPart = 4096;
-        std::vector<float> values(std::min(count, kPart));
-        for (std::size_t first = 0; first < count; first += kPart) {
-            const std::span<float> part = std::span(values).first(std::min(kPart, count - first));
-            widen(m_format, m_stored.subspan(first * bits / 8, part.size() * bits / 8), part);
-            for (std::size_t i = 0; i < part.size(); ++i) {
-                if (std::isnan(part[i]))
-                    return Error(ErrorCode::BadFile, "The tensor " + inQuotes(m_name) + " holds " + std::string(storedType()) + " values that are not numbers.");
-                const std::uint16_t narrow = kernels::floatToBfloat(part[i]);
-                std::memcpy(made.bytes.data() + (first + i) * size, size == 4 ? static_cast<const void *>(&part[i]) : &narrow, size);
-            }
-        }
+        made.bytes.resize(count * kernels::rowBytes(made.dtype, 1));
+        std::atomic<bool> areNumbers{true};
+        const std::size_t parts = (count + kPart - 1) / kPart;
+        pool.forEach(static_cast<std::int64_t>(parts), 4, [&](int, std::int64_t begin, std::int64_t end) {
+            for (std::int64_t part = begin; part < end; ++part)
+                if (!widenPart(static_cast<std::size_t>(part) * kPart, count, bits, made))
+                    areNumbers = false;
+        });
+        if (!areNumbers)
+            return Error(ErrorCode::BadFile, "The tensor " + inQuotes(m_name) + " holds " + std::string(storedType()) + " values that are not numbers.");
         return made;
     }
 
 private:
+    static constexpr std::size_t kPart = 4096; // numbers: whole bytes of every format
+
+    // False: one of them is no number.
+    bool widenPart(std::size_t first, std::size_t count, std::size_t bits, MadeBytes &made) const
+    {
+        std::array<float, kPart> buffer{};
+        const std::span<float> values = std::span(buffer).first(std::min(kPart, count - first));
+        widen(m_format, m_stored.subspan(first * bits / 8, values.size() * bits / 8), values);
+        const std::size_t size = kernels::rowBytes(made.dtype, 1);
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const std::uint16_t narrow = kernels::floatToBfloat(values[i]);
+            std::memcpy(made.bytes.data() + (first + i) * size, size == 4 ? static_cast<const void *>(&values[i]) : &narrow, size);
+        }
+        return std::none_of(values.begin(), values.end(), [](float value) { return std::isnan(value); });
+    }
+
     const std::string m_name;
     const NumberFormat m_format;
     const std::span<const std::byte> m_stored;
@@ -142,7 +154,7 @@ public:
     }
     std::vector<std::span<const std::byte>> sources() const override { return {m_stored}; }
     std::string_view storedType() const override { return m_typeName; }
-    Result<MadeBytes> make(bool) const override
+    Result<MadeBytes> makeOn(kernels::ThreadPool &, bool) const override
     {
         return Error(ErrorCode::Unsupported, "The tensor " + inQuotes(m_name) + " is stored as " + m_typeName + ", which is no type for weights.");
     }

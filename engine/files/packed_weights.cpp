@@ -47,15 +47,15 @@ public:
 
     std::vector<std::span<const std::byte>> sources() const override { return {weights, zeros, scales}; }
 
-    Result<MadeBytes> make(bool exact) const override
+    Result<MadeBytes> makeOn(kernels::ThreadPool &pool, bool exact) const override
     {
         MadeBytes made;
         made.dtype = exact && dtype == DType::F16 ? DType::F32 : dtype;
         made.bytes.resize(kernels::rowBytes(made.dtype, static_cast<std::size_t>(in)) * static_cast<std::size_t>(out));
         if (made.dtype == DType::Int4 || made.dtype == DType::Int8)
-            makeBlocks(made);
+            pool.forEach(in / kBlock, 4, [&](int, std::int64_t begin, std::int64_t end) { makeBlocks(made, begin, end); });
         else
-            makePlain(made);
+            pool.forEach(in, 64, [&](int, std::int64_t begin, std::int64_t end) { makePlain(made, begin, end); });
         return made;
     }
 
@@ -109,12 +109,13 @@ private:
         return value;
     }
 
-    void makeBlocks(MadeBytes &made) const
+    // Blocks [begin, end) of every row.
+    void makeBlocks(MadeBytes &made, std::int64_t begin, std::int64_t end) const
     {
         const bool isFour = made.dtype == DType::Int4;
         const std::size_t blockBytes = isFour ? 20 : 36;
         const std::int64_t blocks = in / kBlock;
-        for (std::int64_t block = 0; block < blocks; ++block) {
+        for (std::int64_t block = begin; block < end; ++block) {
             const std::int64_t group = block * kBlock / groupSize;
             for (std::int64_t output = 0; output < out; ++output) {
                 std::byte *const target = made.bytes.data() + static_cast<std::size_t>(output * blocks + block) * blockBytes;
@@ -137,12 +138,13 @@ private:
         }
     }
 
-    void makePlain(MadeBytes &made) const
+    // Inputs [begin, end) of every row.
+    void makePlain(MadeBytes &made, std::int64_t begin, std::int64_t end) const
     {
         const std::size_t size = made.dtype == DType::F32 ? 4 : 2;
-        for (std::int64_t input = 0; input < in; ++input) {
-            const std::int64_t group = order.empty() ? input / groupSize : order[static_cast<std::size_t>(input)];
-            for (std::int64_t output = 0; output < out; ++output) {
+        for (std::int64_t output = 0; output < out; ++output) { // what is written lies together
+            for (std::int64_t input = begin; input < end; ++input) {
+                const std::int64_t group = order.empty() ? input / groupSize : order[static_cast<std::size_t>(input)];
                 const float value = scale(group, output) * static_cast<float>(quant(input, output) - zero(group, output));
                 std::byte *const target = made.bytes.data() + static_cast<std::size_t>(output * in + input) * size;
                 const std::uint16_t half = kernels::floatToHalf(value);

@@ -4,6 +4,7 @@
 
 #include "engine/result.h"
 #include "kernels/dtype.h"
+#include "kernels/thread_pool.h"
 
 #include <cstddef>
 #include <span>
@@ -24,8 +25,14 @@ struct MadeBytes {
 class TensorRecipe {
 public:
     virtual ~TensorRecipe() = default;
-    // `exact`: no rounding beyond float32. Otherwise the type is that of the FileTensor.
-    virtual Result<MadeBytes> make(bool exact) const = 0;
+    // `exact`: no rounding beyond float32. Otherwise the type is that of the FileTensor. The threads of `pool` share the
+    // work; the bytes are the same for any number of them.
+    virtual Result<MadeBytes> makeOn(kernels::ThreadPool &pool, bool exact) const = 0;
+    Result<MadeBytes> make(bool exact) const // on this thread alone
+    {
+        kernels::ThreadPool alone(1);
+        return makeOn(alone, exact);
+    }
     // The file bytes it reads; they may be given back after make().
     virtual std::vector<std::span<const std::byte>> sources() const = 0;
     // How the file spells the type of its numbers where weights have no such type ("F6_E2M3"); empty otherwise.

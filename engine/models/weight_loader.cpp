@@ -73,7 +73,9 @@ Result<const FileTensor *> WeightLoader::begin(const std::string &name, const Sh
     m_asked.insert(tensor);
     if (!tensor->recipe)
         return tensor;
-    ENGINE_TRY(MadeBytes bytes, tensor->recipe->make(m_context.options.precision == Precision::Exact));
+    if (!m_pool)
+        m_pool = std::make_unique<kernels::ThreadPool>(m_context.options.threads);
+    ENGINE_TRY(MadeBytes bytes, tensor->recipe->makeOn(*m_pool, m_context.options.precision == Precision::Exact));
     Made &made = m_made[name];
     made.tensor = *tensor;
     made.tensor.dtype = bytes.dtype;

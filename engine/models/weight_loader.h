@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/thread_pool.h"
 #include "models/model.h"
 
 #include <cstdint>
@@ -98,6 +99,7 @@ private:
         std::vector<std::byte> bytes;
     };
     const LoadContext &m_context;
+    std::unique_ptr<kernels::ThreadPool> m_pool; // for tensors that are made, from the first one on
     std::map<std::string, Made> m_made; // between begin() and end()
     std::set<const FileTensor *> m_asked;
     std::uint64_t m_weightBytes = 0;
