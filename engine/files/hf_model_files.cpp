@@ -212,7 +212,11 @@ public:
         if (tokenizer.empty())
             return Error(ErrorCode::Unsupported, "The folder " + displayName(m_path) + " has no tokenizer.json, so no text can be read or written.");
         ENGINE_TRY(const std::string config, readOptional(m_path / "tokenizer_config.json", kLargestConfigBytes));
-        return Tokenizer::fromJson(tokenizer, config);
+        std::vector<std::string> wanted;
+        if (m_config.vision) // what DeepSeek-VL2's processor adds, in its order
+            wanted = {m_config.vision->imageToken, "<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>", "<|grounding|>", "<|User|>",
+                "<|Assistant|>"};
+        return Tokenizer::fromJson(tokenizer, config, wanted);
     }
 
     Status load(const std::filesystem::path &folder)

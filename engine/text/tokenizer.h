@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,10 @@ namespace engine {
 // Byte-level BPE from tokenizer.json or GGUF metadata (architectures.md 4). Immutable, thread-safe.
 class Tokenizer {
 public:
-    // `tokenizerJson` is the whole file; `tokenizerConfigJson` may be empty.
-    static Result<std::shared_ptr<const Tokenizer>> fromJson(std::string_view tokenizerJson, std::string_view tokenizerConfigJson);
+    // `tokenizerJson` is the whole file; `tokenizerConfigJson` may be empty. `wanted`: tokens that a processor adds where
+    // the files lack them, one after the other behind the last id (VL2's, architectures.md 1.4).
+    static Result<std::shared_ptr<const Tokenizer>> fromJson(std::string_view tokenizerJson, std::string_view tokenizerConfigJson,
+        std::span<const std::string> wanted = {});
     struct GgufVocabulary {
         std::vector<std::string> tokens; // GPT-2 byte-unicode spellings
         std::vector<int> types;          // 1 normal, 3 control, 4 user-defined, 6 byte ...

@@ -5,9 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 
 namespace engine {
@@ -381,6 +383,32 @@ Status readAddedByConfig(const Json &config, BpeTokenizerParts &parts)
     return Done{};
 }
 
+// What transformers' add_special_tokens does: a token of the files keeps its id, others follow the last one.
+Status addWanted(std::span<const std::string> wanted, BpeTokenizerParts &parts)
+{
+    std::int64_t next = parts.model.size();
+    for (const AddedToken &token : parts.added)
+        next = std::max(next, std::int64_t{token.id} + 1);
+    for (const std::string &content : wanted) {
+        const auto known = std::ranges::find(parts.added, content, &AddedToken::content);
+        if (known != parts.added.end())
+            continue;
+        AddedToken token;
+        token.content = content;
+        token.special = true;
+        token.normalized = false;
+        if (const auto id = parts.model.idOfBytes(content)) {
+            token.id = *id;
+        } else if (next > BpeModel::kHighestId) {
+            return bad("has no room for the token \"" + content.substr(0, 60) + "\"");
+        } else {
+            token.id = static_cast<std::int32_t>(next++);
+        }
+        parts.added.push_back(std::move(token));
+    }
+    return Done{};
+}
+
 // "bos_token" is a string or an object with the string in it.
 std::string namedToken(const Json &config, const char *key)
 {
@@ -417,7 +445,7 @@ Status checkHoles(const BpeTokenizerParts &parts)
 }
 
 Result<std::shared_ptr<const Tokenizer>> readTokenizer(
-    std::string_view tokenizerJson, std::string_view tokenizerConfigJson)
+    std::string_view tokenizerJson, std::string_view tokenizerConfigJson, std::span<const std::string> wanted)
 {
     if (tokenizerJson.size() > kLargestFile)
         return bad("is larger than any tokenizer");
@@ -449,15 +477,16 @@ Result<std::shared_ptr<const Tokenizer>> readTokenizer(
         parts.eos = namedToken(config, "eos_token");
     }
     ENGINE_CHECK(checkHoles(parts));
+    ENGINE_CHECK(addWanted(wanted, parts));
     return BpeTokenizer::make(std::move(parts));
 }
 
 } // namespace
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::fromJson(
-    std::string_view tokenizerJson, std::string_view tokenizerConfigJson)
+    std::string_view tokenizerJson, std::string_view tokenizerConfigJson, std::span<const std::string> wanted)
 {
-    auto read = readTokenizer(tokenizerJson, tokenizerConfigJson);
+    auto read = readTokenizer(tokenizerJson, tokenizerConfigJson, wanted);
     if (!read.ok()) // it may quote the file
         return Error{read.error().code, printable(read.error().message, kLongestMessage)};
     return read;

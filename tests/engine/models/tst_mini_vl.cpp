@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/models/model_runner.h"
 
+#include "text/choose_chat_format.h"
+
 #include <QFile>
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
+#include <QTemporaryDir>
 #include <QTest>
 
 #include <cstring>
@@ -158,6 +161,34 @@ private slots:
         QVERIFY(m_runner->doneBytes * 10 > m_runner->files->fileBytes() * 9);
         QVERIFY(m_runner->model.weightBytes > 0);
         QVERIFY(m_runner->model.activeBytesPerToken < static_cast<double>(m_runner->model.weightBytes));
+    }
+    // VL2's processor adds its tokens to a tokenizer that lacks them; mini-vl's has them where it would put them.
+    void aTokenizerWithoutTheProcessorsTokensGetsThem()
+    {
+        const QString source = QStringLiteral(DIPTYCH_SOURCE_DIR "/resources/models/mini-vl/");
+        const QTemporaryDir folder;
+        QFile whole(source + QStringLiteral("tokenizer.json"));
+        QVERIFY(whole.open(QIODevice::ReadOnly));
+        QJsonObject json = QJsonDocument::fromJson(whole.readAll()).object();
+        QJsonArray kept;
+        const QJsonArray added = json[u"added_tokens"].toArray();
+        for (const QJsonValue &token : added)
+            if (token[u"id"].toInt() < 1272)
+                kept.append(token);
+        QCOMPARE(added.size() - kept.size(), 8);
+        json[u"added_tokens"] = kept;
+        QFile cut(folder.filePath(QStringLiteral("tokenizer.json")));
+        QVERIFY(cut.open(QIODevice::WriteOnly) && cut.write(QJsonDocument(json).toJson()) > 0);
+        cut.close();
+        for (const char *name : {"config.json", "tokenizer_config.json", "processor_config.json", "model.safetensors"})
+            QVERIFY(QFile::link(source + QString::fromLatin1(name), folder.filePath(QString::fromLatin1(name))));
+        const auto files = engine::ModelFiles::open(folder.path().toStdString());
+        QVERIFY2(files.ok(), files.ok() ? "" : files.error().message.c_str());
+        const auto tokenizer = (*files)->loadTokenizer();
+        QVERIFY2(tokenizer.ok(), tokenizer.ok() ? "" : tokenizer.error().message.c_str());
+        for (const QJsonValue &token : added)
+            QCOMPARE((*tokenizer)->id(token[u"content"].toString().toStdString()).value_or(-1), token[u"id"].toInt());
+        QCOMPARE(engine::chooseChatFormat(**files, **tokenizer).format->id(), std::string_view("deepseek-vl2"));
     }
 };
 

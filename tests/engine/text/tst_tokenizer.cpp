@@ -24,6 +24,7 @@ private slots:
     void addedTokenFlagsAreFollowed();
     void wordsAddedAsTokensAreTakenFromPlainText();
     void theConfigMayAddTokensAndNameTheEnds();
+    void processorsTokensFollowTheLastOne();
     void brokenUtf8CountsAsReplacement();
     void composedFormIsUsedWhenAsked();
     void prefixSpaceAndDigits();
@@ -159,6 +160,20 @@ void TestTokenizer::theConfigMayAddTokensAndNameTheEnds()
         QVERIFY(!load({{"added_tokens_decoder", {{id, {{"content", "<z>"}}}}}}).ok());
     QVERIFY(!Tokenizer::fromJson(file.dump(), "{").ok());
     QCOMPARE(load({{"bos_token", "<none>"}}).value()->bosId(), -1);
+}
+
+void TestTokenizer::processorsTokensFollowTheLastOne()
+{
+    json file = smallTokenizerJson();
+    file["added_tokens"] = {addedToken(305, "<there>")};
+    const std::vector<std::string> wanted{"<new>", "<there>", "a", "<newer>"};
+    const auto tokenizer = Tokenizer::fromJson(file.dump(), "", wanted);
+    QVERIFY(tokenizer.ok());
+    // As transformers' add_special_tokens: what is there keeps its id, in the vocabulary as among the added ones.
+    QCOMPARE((*tokenizer)->encodeWithSpecials("b<new><there>a<newer>"), (Ids{'b', 306, 305, 'a', 307}));
+    QVERIFY((*tokenizer)->isSpecial(306) && (*tokenizer)->isSpecial(307));
+    QCOMPARE((*tokenizer)->size(), 308);
+    QCOMPARE((*tokenizer)->encode("<new>").size(), std::size_t{5}); // typed, it stays text
 }
 
 void TestTokenizer::brokenUtf8CountsAsReplacement()
