@@ -95,10 +95,11 @@ struct Outcome {
     QByteArray err;
 };
 
-Outcome ask(const QString &model)
+Outcome ask(const QString &model, const QStringList &more = {})
 {
     QProcess process;
-    process.start(QStringLiteral(DIPTYCH_CLI), {QStringLiteral("ask"), QStringLiteral("-m"), model, QStringLiteral("--max-tokens"), QStringLiteral("1"), QStringLiteral("hi")});
+    process.start(QStringLiteral(DIPTYCH_CLI),
+        QStringList{QStringLiteral("ask"), QStringLiteral("-m"), model, QStringLiteral("--max-tokens"), QStringLiteral("1")} + more + QStringList{QStringLiteral("hi")});
     process.closeWriteChannel();
     if (!process.waitForFinished(25000))
         return {};
@@ -115,11 +116,13 @@ private slots:
     void foldersAreRefusedByTensorOrKey();
     void ggufFilesAreRefusedByTensorOrKey_data();
     void ggufFilesAreRefusedByTensorOrKey();
+    void adaptersAreRefusedByTensorOrKey_data();
+    void adaptersAreRefusedByTensorOrKey();
 
 private:
-    void compare(const QString &path, const QByteArray &says)
+    void compare(const QString &path, const QByteArray &says, const QStringList &more = {})
     {
-        const Outcome outcome = ask(path);
+        const Outcome outcome = ask(path, more);
         if (says.isEmpty()) {
             QVERIFY2(outcome.code == 0, outcome.err.constData());
             return;
@@ -269,6 +272,44 @@ void TestBadFiles::ggufFilesAreRefusedByTensorOrKey()
     QVERIFY(target.open(QIODevice::WriteOnly) && target.write(bytes.data(), static_cast<qint64>(bytes.size())) == static_cast<qint64>(bytes.size()));
     target.close();
     compare(target.fileName(), says);
+}
+
+void TestBadFiles::adaptersAreRefusedByTensorOrKey_data()
+{
+    QTest::addColumn<QByteArray>("config");
+    QTest::addColumn<QString>("module");
+    QTest::addColumn<int>("rows");
+    QTest::addColumn<QByteArray>("says");
+    const auto row = [](const char *title, const char *config, const char *module, int rows, const char *says) {
+        QTest::newRow(title) << QByteArray(config) << QString::fromLatin1(module) << rows << QByteArray(says);
+    };
+    constexpr const char *plain = R"({"peft_type":"LORA","r":2,"lora_alpha":4})";
+    row("sound", plain, "model.layers.0.mlp.up_proj", 16, "");
+    row("of a model with other rows", plain, "model.layers.0.mlp.up_proj", 24, "\"base_model.model.model.layers.0.mlp.up_proj.lora_B.weight\" is [24, 2] where [16, 2]");
+    row("of a model with more layers", plain, "model.layers.3.mlp.up_proj", 16, "is for another model: it changes \"model.layers.3.mlp.up_proj.weight\"");
+    row("of another class", plain, "model.layers.0.self_attn.kv_a_proj_with_mqa", 16, "\"model.layers.0.self_attn.kv_a_proj_with_mqa.weight\"");
+    row("another rank", R"({"r":3})", "model.layers.0.mlp.up_proj", 16, "up_proj.lora_A.weight\" is [2, 8] where [3, 8]");
+    row("another method", R"({"peft_type":"IA3"})", "model.layers.0.mlp.up_proj", 16, "peft_type");
+    row("fused experts", R"({"r":2,"target_parameters":["mlp.experts.down_proj"]})", "model.layers.0.mlp.up_proj", 16, "target_parameters");
+    row("a key twice", R"({"r":2,"r":2})", "model.layers.0.mlp.up_proj", 16, "\"r\" stands twice");
+}
+
+void TestBadFiles::adaptersAreRefusedByTensorOrKey()
+{
+    QFETCH(QByteArray, config);
+    QFETCH(QString, module);
+    QFETCH(int, rows);
+    QFETCH(QByteArray, says);
+    QTemporaryDir model, adapter;
+    Folder().write(model.path());
+    const std::string name = "base_model.model." + module.toStdString();
+    const std::string weights = safetensors({{name + ".lora_A.weight", "F32", {2, 8}, 64}, {name + ".lora_B.weight", "F32", {rows, 2}, static_cast<std::size_t>(rows) * 8}});
+    QFile text(adapter.filePath(QStringLiteral("adapter_config.json"))), numbers(adapter.filePath(QStringLiteral("adapter_model.safetensors")));
+    QVERIFY(text.open(QIODevice::WriteOnly) && text.write(config) > 0);
+    QVERIFY(numbers.open(QIODevice::WriteOnly) && numbers.write(weights.data(), static_cast<qint64>(weights.size())) > 0);
+    text.close();
+    numbers.close();
+    compare(model.path(), says, {QStringLiteral("--lora"), adapter.path()});
 }
 
 QTEST_APPLESS_MAIN(TestBadFiles)
