@@ -32,6 +32,12 @@ Tensor asHeads(Tensor matrix, std::int64_t heads, std::int64_t width)
 
 } // namespace
 
+void Backend::router(const RouterArgs &args)
+{
+    linear({.input = args.input, .weight = args.weight, .output = args.route.logits});
+    route(args.route);
+}
+
 void Backend::swiglu(const SwigluArgs &args)
 {
     const std::int64_t inter = args.output.columns();

@@ -200,6 +200,12 @@ struct RouteArgs {
     std::int32_t *ids = nullptr;    // host or device [rows, perToken], -1: none
     float *weights = nullptr;       // [rows, perToken]
 };
+// The router's product, which writes route.logits, then the routing.
+struct RouterArgs {
+    Tensor input;                   // [rows, hidden]
+    const Weight *weight = nullptr; // [experts, hidden]
+    RouteArgs route;
+};
 // output[r] += sum_k weights[r,k] * down[e](silu(gate[e](x)) * up[e](x)), e = ids[r,k]
 struct MoeArgs {
     Tensor input;  // [rows, hidden]
@@ -262,6 +268,12 @@ enum class Replay { Run = 1, Record, Done };
 struct DeviceMemory {
     std::uint64_t free = 0, total = 0;
 };
+// Steps of running answers: queued as one recorded piece, recorded, or operation by operation although they could have
+// been recorded; and why the last recording failed.
+struct StepCounts {
+    std::int64_t replayed = 0, recorded = 0, launched = 0;
+    std::string_view refusal = {};
+};
 
 struct UploadOptions {
     std::string_view requantize = {}; // "", "q8_0", "q4_0": for linear weights whose rows are a multiple of 32
@@ -310,6 +322,7 @@ public:
     virtual Status finishStep() = 0;
 
     // Coarser operations; the defaults are made of the ones above (backend.cpp).
+    virtual void router(const RouterArgs &args);
     virtual void swiglu(const SwigluArgs &args);
     virtual void moeWithShared(const MoeSharedArgs &args);
     virtual void headsPrepare(const HeadsPrepareArgs &args);
@@ -322,6 +335,7 @@ public:
     // calls endRecording; if that is false, it queues them once more.
     virtual Replay replay(std::uint64_t) { return Replay::Run; }
     virtual bool endRecording() { return true; }
+    virtual StepCounts stepCounts() const { return {}; } // of a backend that records
 
     virtual DeviceMemory memory() { return {}; } // of a backend without hostMemory()
 };

@@ -119,6 +119,28 @@ DType requantizeType(std::string_view name)
     return name == "q4_0" ? DType::Q4_0 : DType::F32;
 }
 
+DiptychCudaRoute routeOf(const RouteArgs &a)
+{
+    DiptychCudaRoute args{};
+    args.logits = a.logits.f32();
+    args.bias = vectorOf(a.bias);
+    args.rows = static_cast<std::int32_t>(a.logits.rows());
+    args.experts = a.experts;
+    args.perToken = a.perToken;
+    args.groups = a.groups;
+    args.groupsPerToken = a.groupsPerToken;
+    args.method = a.method;
+    args.score = a.score;
+    args.normalise = a.normalise ? 1 : 0;
+    args.automatic = a.automatic ? 1 : 0;
+    args.scale = a.scale;
+    args.stopExperts = a.stopExperts.data();
+    args.stopCount = static_cast<std::int32_t>(a.stopExperts.size());
+    args.ids = a.ids;
+    args.weights = a.weights;
+    return args;
+}
+
 DiptychCudaRope ropeOf(std::span<const float> frequencies, float magnitude, bool interleaved)
 {
     return {frequencies.data(), static_cast<std::int32_t>(frequencies.size()), interleaved ? 1 : 0, magnitude, nullptr};
@@ -241,24 +263,13 @@ public:
     }
     void route(const RouteArgs &a) override
     {
-        DiptychCudaRoute args{};
-        args.logits = a.logits.f32();
-        args.bias = vectorOf(a.bias);
-        args.rows = static_cast<std::int32_t>(a.logits.rows());
-        args.experts = a.experts;
-        args.perToken = a.perToken;
-        args.groups = a.groups;
-        args.groupsPerToken = a.groupsPerToken;
-        args.method = a.method;
-        args.score = a.score;
-        args.normalise = a.normalise ? 1 : 0;
-        args.automatic = a.automatic ? 1 : 0;
-        args.scale = a.scale;
-        args.stopExperts = a.stopExperts.data();
-        args.stopCount = static_cast<std::int32_t>(a.stopExperts.size());
-        args.ids = a.ids;
-        args.weights = a.weights;
+        const DiptychCudaRoute args = routeOf(a);
         m_api.route(m_api.context, &args);
+    }
+    void router(const RouterArgs &a) override
+    {
+        const DiptychCudaRoute args = routeOf(a.route);
+        m_api.router(m_api.context, rowsOf(a.input), weightOf(a.weight), &args);
     }
     void moe(const MoeArgs &a) override
     {
@@ -369,6 +380,11 @@ public:
         }
     }
     bool endRecording() override { return m_api.endRecording(m_api.context) != 0; }
+    StepCounts stepCounts() const override
+    {
+        const DiptychCudaSteps steps = m_api.steps(m_api.context);
+        return {.replayed = steps.replayed, .recorded = steps.recorded, .launched = steps.launched, .refusal = steps.refusal};
+    }
     DeviceMemory memory() override
     {
         DeviceMemory result;

@@ -8,10 +8,17 @@
 namespace plugin {
 
 // The current device is a property of the calling thread, so every call names it.
-Context &of(void *context)
+Context &withPending(void *context)
 {
     auto &result = *static_cast<Context *>(context);
     cudaSetDevice(result.device);
+    return result;
+}
+
+Context &of(void *context)
+{
+    Context &result = withPending(context);
+    result.queuePending();
     return result;
 }
 
@@ -62,7 +69,7 @@ bool Context::grow(Buffer &buffer, std::size_t bytes)
     if (bytes <= buffer.bytes)
         return true;
     if (recording) { // a warm-up step has had the same shapes, so this is no ordinary step
-        cannotRecord = true;
+        refuse("a buffer had to grow");
         return false;
     }
     note(cudaStreamSynchronize(stream), "workspace");
@@ -95,7 +102,7 @@ const void *Context::constantBytes(const void *values, std::size_t bytes)
             return known.device;
     }
     if (recording) {
-        cannotRecord = true;
+        refuse("new constants were needed");
         return nullptr;
     }
     void *target = nullptr;
@@ -244,6 +251,7 @@ void Context::close()
     cudaFreeHost(stepHost);
     cudaFreeHost(bounce);
     cudaFree(stepDevice);
+    cudaFree(tickets);
     for (const Constant &known : m_constants)
         cudaFree(known.device);
     for (const Buffer &buffer : m_rooms)

@@ -10,6 +10,8 @@
 #include "cuda/common/launch.cuh"
 #include "cuda/decode/decode.h"
 #include "cuda/elementwise/elementwise.h"
+#include "cuda/norm/norm.h"
+#include "cuda/routing/routing.h"
 
 #include <cuda_runtime.h>
 
@@ -17,6 +19,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -99,8 +102,8 @@ struct Context {
     bool failed() const { return error != cudaSuccess; }
     template <typename T> const T *stage(const T *values, std::size_t count)
     {
-        if (recording && count > 0)
-            cannotRecord = true; // these values belong to one step
+        if (count > 0)
+            refuse("an operation was given numbers of its own"); // they belong to one step
         cudaError_t result = cudaSuccess;
         const T *target = staging.put(values, count, recording ? nullptr : stream, result);
         note(result, "copying arguments");
@@ -128,6 +131,17 @@ struct Context {
     static kc::SplitView splitIn(void *memory, std::int64_t rows, std::int64_t columns);
     static std::size_t splitBytes(std::int64_t rows, std::int64_t columns);
 
+    // An RMS norm of few rows that has not been queued yet: the router takes it along, everything else comes after it.
+    std::optional<kc::NormArgs> pendingNorm;
+    void queuePending()
+    {
+        if (!pendingNorm)
+            return;
+        note(kc::norm(*pendingNorm, stream), "norm");
+        pendingNorm.reset();
+    }
+    int *tickets = nullptr; // of the blocks of a router's rows; zero between kernels
+
     // The step. Addresses never change, so recorded steps read the numbers of the next one.
     static constexpr int kStepRows = 64;
     static constexpr std::size_t kStepBytes = std::size_t{4} << 20;
@@ -148,7 +162,14 @@ struct Context {
         cudaGraphExec_t graph = nullptr;
     };
     std::map<std::uint64_t, Recorded> recorded;
-    bool recording = false, cannotRecord = false;
+    bool recording = false;
+    const char *refusal = ""; // why this recording is of no use; empty: it is
+    void refuse(const char *why)
+    {
+        if (recording && *refusal == '\0')
+            refusal = why;
+    }
+    DiptychCudaSteps steps{0, 0, 0, ""};
     std::uint64_t recordingKey = 0;
     std::uint64_t generation = 0; // of the buffers' addresses
     void forgetRecorded();
@@ -187,7 +208,8 @@ private:
     bool grow(Buffer &buffer, std::size_t bytes);
 };
 
-Context &of(void *context);
+Context &of(void *context);            // for an operation: what is pending goes before it
+Context &withPending(void *context);   // leaves it pending
 kc::WeightView viewOf(const DiptychCudaWeight &w);
 kc::MatrixView matrixOf(const DiptychCudaWeight &w);
 inline kc::RowsView viewOf(const DiptychCudaRows &r) { return {r.data, r.rows, r.columns, r.stride}; }

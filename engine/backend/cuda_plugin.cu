@@ -3,9 +3,7 @@
 // libdiptych-cuda.so: the C table of cuda_plugin_api.h over the kernels of kernels/cuda. No engine state crosses.
 #include "backend/cuda_context.h"
 
-#include "cuda/norm/norm.h"
 #include "cuda/packed/pack.h"
-#include "cuda/routing/routing.h"
 
 #include <algorithm>
 #include <bit>
@@ -92,7 +90,10 @@ void normRows(void *context, DiptychCudaRows input, const float *weight, const f
     args.centred = centred;
     if (!c.exact && input.rows <= kc::kDecodeRows && input.columns % 32 == 0)
         args.split = c.splitFor(output.data, output.rows, output.columns, output.stride);
-    c.note(kc::norm(args, c.stream), "norm");
+    if (!c.exact && !centred && bias == nullptr && input.rows <= kc::kRouterRows && input.columns <= kc::kRouterColumns)
+        c.pendingNorm = args;
+    else
+        c.note(kc::norm(args, c.stream), "norm");
 }
 
 void rmsNorm(void *context, DiptychCudaRows input, const float *weight, DiptychCudaRows output, float epsilon)
@@ -106,9 +107,8 @@ void layerNorm(void *context, DiptychCudaRows input, const float *weight, const 
     normRows(context, input, weight, bias, output, epsilon, true);
 }
 
-void route(void *context, const DiptychCudaRoute *in)
+kc::RouteArgs routeOf(Context &c, const DiptychCudaRoute *in)
 {
-    Context &c = of(context);
     kc::RouteArgs args;
     args.logits = in->logits;
     args.bias = in->bias;
@@ -126,7 +126,48 @@ void route(void *context, const DiptychCudaRoute *in)
     args.stopCount = in->stopCount;
     args.ids = in->ids;
     args.weights = in->weights;
-    c.note(kc::route(args, c.stream), "routing");
+    return args;
+}
+
+void route(void *context, const DiptychCudaRoute *in)
+{
+    Context &c = of(context);
+    c.note(kc::route(routeOf(c, in), c.stream), "routing");
+}
+
+void router(void *context, DiptychCudaRows input, DiptychCudaWeight weight, const DiptychCudaRoute *in)
+{
+    Context &c = withPending(context);
+    kc::RouterArgs args;
+    args.route = routeOf(c, in);
+    args.weight = static_cast<const float *>(weight.data);
+    args.input = input.data;
+    args.inputStride = input.stride;
+    args.columns = static_cast<int>(weight.in);
+    args.tickets = c.tickets;
+    const auto &norm = c.pendingNorm;
+    // In place, a block could read what another has normalised.
+    if (norm && norm->output == input.data && norm->outputStride == input.stride && norm->rows == input.rows
+        && norm->columns == weight.in && norm->input != norm->output) {
+        args.input = norm->input;
+        args.inputStride = norm->inputStride;
+        args.gain = norm->weight;
+        args.epsilon = norm->epsilon;
+        args.normed = norm->output;
+        args.normedStride = norm->outputStride;
+        args.split = norm->split;
+    }
+    if (c.exact || static_cast<DType>(weight.dtype) != DType::F32 || !kc::hasRouter(args)) {
+        linear(context, input, weight, nullptr,
+            {const_cast<float *>(in->logits), in->rows, in->experts, in->experts}, static_cast<int>(kc::Activation::None), 0);
+        route(context, in);
+        return;
+    }
+    if (args.gain != nullptr)
+        c.pendingNorm.reset();
+    c.queuePending();
+    c.wrote(in->logits, in->rows, in->experts, in->experts);
+    c.note(kc::router(args, c.stream), "router");
 }
 
 void siluMultiply(void *context, DiptychCudaRows gate, DiptychCudaRows up, DiptychCudaRows output)
@@ -232,16 +273,19 @@ int replay(void *context, std::uint64_t key)
     }
     if (entry.graph != nullptr) {
         c.note(cudaGraphLaunch(entry.graph, c.stream), "recorded step");
+        ++c.steps.replayed;
         return 2;
     }
+    ++c.steps.launched;
     if (entry.seen++ != 1) // later: it could not be recorded
         return 0;
     if (cudaStreamBeginCapture(c.stream, cudaStreamCaptureModeThreadLocal) != cudaSuccess) {
         cudaGetLastError();
+        c.steps.refusal = "the driver began no recording";
         return 0;
     }
     c.recording = true;
-    c.cannotRecord = false;
+    c.refusal = "";
     c.recordingKey = key;
     return 1;
 }
@@ -249,26 +293,36 @@ int replay(void *context, std::uint64_t key)
 int endRecording(void *context)
 {
     Context &c = of(context);
-    c.recording = false;
     cudaGraph_t graph = nullptr;
-    const cudaError_t ended = cudaStreamEndCapture(c.stream, &graph);
+    if (cudaStreamEndCapture(c.stream, &graph) != cudaSuccess || graph == nullptr)
+        c.refuse("the driver gave the recording up");
+    if (c.failed())
+        c.refuse(c.where);
     bool done = false;
-    if (ended == cudaSuccess && graph != nullptr && !c.cannotRecord && !c.failed()) {
+    if (*c.refusal == '\0') {
         cudaGraphExec_t ready = nullptr;
         if (cudaGraphInstantiate(&ready, graph, 0) == cudaSuccess) {
             c.recorded[c.recordingKey].graph = ready;
             c.note(cudaGraphLaunch(ready, c.stream), "recorded step");
             done = true;
+            ++c.steps.recorded;
+            --c.steps.launched;
+        } else {
+            c.refuse("the driver refused the recording");
         }
     }
+    c.recording = false;
     if (graph != nullptr)
         cudaGraphDestroy(graph);
     if (!done) {
+        c.steps.refusal = c.refusal;
         cudaGetLastError();
         c.error = cudaSuccess; // nothing has run
     }
     return done ? 1 : 0;
 }
+
+DiptychCudaSteps steps(void *context) { return of(context).steps; }
 
 int refuse(char *error, std::size_t bytes, const std::string &why)
 {
@@ -319,18 +373,21 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
     context->exact = exact != 0;
     context->name = properties.name;
     kc::card().chained = properties.major >= 9;
+    kc::card().warpgroups = properties.major == 9;
     kc::card().sharedBytes = static_cast<int>(properties.sharedMemPerBlockOptin);
     if (cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking) != cudaSuccess
         || context->staging.open(16U << 20) != cudaSuccess
         || cudaMallocHost(reinterpret_cast<void **>(&context->stepHost), Context::kStepBytes) != cudaSuccess
         || cudaMallocHost(&context->bounce, kBounceBytes) != cudaSuccess
-        || cudaMalloc(reinterpret_cast<void **>(&context->stepDevice), Context::kStepBytes) != cudaSuccess) {
+        || cudaMalloc(reinterpret_cast<void **>(&context->stepDevice), Context::kStepBytes) != cudaSuccess
+        || cudaMalloc(reinterpret_cast<void **>(&context->tickets), kc::kRouterRows * sizeof(int)) != cudaSuccess
+        || cudaMemset(context->tickets, 0, kc::kRouterRows * sizeof(int)) != cudaSuccess) {
         delete context;
         return refuse(error, errorBytes, "the card has no memory left for Diptych's own buffers");
     }
     *api = DiptychCudaApi{DIPTYCH_CUDA_ABI, context, closeContext, deviceName, memory, allocate, release, toDevice, toHost,
         finishStep, linear, headLinear, rmsNorm, layerNorm, embed, rope, storeKv, attention, denseAttention, route, moe,
         siluMultiply, add, copyRows, packedBytes, pack, fitsHalf, beginStep, replay, endRecording, swiglu, latentPrepare,
-        headsPrepare, moeWithShared};
+        headsPrepare, moeWithShared, router, steps};
     return 0;
 }

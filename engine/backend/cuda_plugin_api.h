@@ -12,7 +12,7 @@
 
 extern "C" {
 
-#define DIPTYCH_CUDA_ABI 2u
+#define DIPTYCH_CUDA_ABI 3u
 
 enum DiptychCudaLayout {
     DIPTYCH_CUDA_ROWS = 0,   // rows as the file has them; products in float32
@@ -65,6 +65,12 @@ struct DiptychCudaLatent { // latentPrepare of backend.h
     float epsilon;
     float *query;
     std::int32_t heads, latentWidth, nope, rope;
+};
+
+struct DiptychCudaSteps { // since the context was opened
+    std::int64_t replayed, recorded;
+    std::int64_t launched;  // could have been one of the two: operations launched one by one
+    const char *refusal;    // why the last recording failed; empty: none did
 };
 
 struct DiptychCudaApi {
@@ -130,6 +136,9 @@ struct DiptychCudaApi {
     int (*moeWithShared)(void *context, DiptychCudaRows input, DiptychCudaWeight gate, DiptychCudaWeight up,
         DiptychCudaWeight down, const std::int32_t *ids, const float *weights, std::int32_t perToken,
         DiptychCudaWeight sharedGateAndUp, DiptychCudaWeight sharedDown, DiptychCudaRows output);
+    // The router's product [experts, hidden] F32, then route; args.logits is written.
+    void (*router)(void *context, DiptychCudaRows input, DiptychCudaWeight weight, const DiptychCudaRoute *args);
+    DiptychCudaSteps (*steps)(void *context);
 };
 
 // The plug-in's only exported symbol. Returns 0 and fills `api`, or non-zero and one sentence in `error`: another ABI

@@ -290,8 +290,8 @@ void linear(void *context, DiptychCudaRows input, DiptychCudaWeight weight, cons
         manyRows(c, input, weight, bias, output, static_cast<kc::Activation>(activation), accumulate != 0);
         return;
     }
-    if (static_cast<DType>(weight.dtype) == DType::F32 && input.rows <= kc::kDecodeRows && weight.in % 4 == 0
-        && input.stride % 4 == 0 && isAligned(input.data, 16)) {
+    if (static_cast<DType>(weight.dtype) == DType::F32 && input.stride % 4 == 0
+        && (input.rows <= kc::kDecodeRows ? weight.in % 4 == 0 : !c.exact && weight.in % 32 == 0) && isAligned(input.data, 16)) {
         kc::FloatProductArgs args;
         args.input = input.data;
         args.inputStride = input.stride;

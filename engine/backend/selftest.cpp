@@ -59,6 +59,7 @@ public:
         ENGINE_CHECK(smallOperations());
         ENGINE_CHECK(attentions());
         ENGINE_CHECK(experts());
+        ENGINE_CHECK(router());
         if (m_backends[0]->hasCrossModal() && m_backends[1]->hasCrossModal())
             ENGINE_CHECK(crossModal());
         ENGINE_CHECK(expertsOfManyShapes());
@@ -178,10 +179,12 @@ private:
     }
 
     Status linears();
+    Status gatedProducts(DType type, std::int64_t columns, std::int64_t inter);
     Status smallOperations();
     Status attentions();
     Status attention(bool latent, int window, DType cacheType);
     Status experts();
+    Status router();
     Status crossModal();
     Status expertsOfManyShapes();
     Status tiledAttention(int heads, int kvHeads, int keyDim, int valueDim);
@@ -209,8 +212,9 @@ Status Check::linears()
         const kernels::DTypeInfo &info = kernels::dtypeInfo(type);
         const bool large = info.blockElements == 256;
         // Odd sizes, and one whose rows fill tiles.
-        const Case cases[] = {{large ? 512 : info.isQuantised ? 224 : 203, 133}, {1280, 352}};
-        for (const Case &c : std::span(cases).first(m_isCard ? 2 : 1)) {
+        // and one of more columns than a block has at once.
+        const Case cases[] = {{large ? 512 : info.isQuantised ? 224 : 203, 133}, {1280, 352}, {large ? 4352 : 4448, 80}};
+        for (const Case &c : std::span(cases).first(m_isCard ? 3 : 1)) {
             const RandomWeight w = weight(type, Shape{c.outputs, c.columns});
             const Floats bias = values(c.outputs);
             const std::string name = "linear " + std::string(info.name);
@@ -249,23 +253,28 @@ Status Check::linears()
         }
     }
     // Halves of one weight.
-    for (const DType type : {DType::F32, DType::BF16, DType::Q4_K, DType::Q8_0}) {
-        const std::int64_t inter = 352;
-        const std::int64_t columns = 512;
-        const RandomWeight w = weight(type, Shape{2 * inter, columns});
-        for (const std::int64_t rows : {1, 8, 70}) {
-            const Floats input = values(rows * columns);
-            ENGINE_CHECK(compare("gated product " + std::string(kernels::dtypeInfo(type).name), text(rows) + " x 512 -> 2 x 352",
-                rows <= kFewRows ? m_bounds.few : m_bounds.many, [&](int side) -> Result<Floats> {
-                    Backend &backend = *m_backends[side];
-                    ENGINE_TRY(const WeightPtr matrix, backend.upload(w.tensor, {}));
-                    ENGINE_TRY(const Placed x, place(side, input, Shape{rows, columns}));
-                    ENGINE_TRY(const Placed joined, place(side, poison(rows * 2 * inter), Shape{rows, 2 * inter}));
-                    ENGINE_TRY(const Placed y, place(side, poison(rows * inter), Shape{rows, inter}));
-                    backend.swiglu({.input = x.tensor, .gateAndUp = matrix.get(), .joined = joined.tensor, .output = y.tensor});
-                    return read(side, y.tensor);
-                }));
-        }
+    for (const DType type : {DType::F32, DType::BF16, DType::Q4_K, DType::Q5_0, DType::Q6_K, DType::Q8_0}) {
+        for (const auto &[columns, inter] : {std::array<std::int64_t, 2>{512, 352}, std::array<std::int64_t, 2>{2816, 96}})
+            ENGINE_CHECK(gatedProducts(type, columns, inter));
+    }
+    return Done{};
+}
+
+Status Check::gatedProducts(DType type, std::int64_t columns, std::int64_t inter)
+{
+    const RandomWeight w = weight(type, Shape{2 * inter, columns});
+    for (const std::int64_t rows : {1, 8, 70}) {
+        const Floats input = values(rows * columns);
+        ENGINE_CHECK(compare("gated product " + std::string(kernels::dtypeInfo(type).name), text(rows) + " x " + text(columns) + " -> 2 x " + text(inter),
+            rows <= kFewRows ? m_bounds.few : m_bounds.many, [&](int side) -> Result<Floats> {
+                Backend &backend = *m_backends[side];
+                ENGINE_TRY(const WeightPtr matrix, backend.upload(w.tensor, {}));
+                ENGINE_TRY(const Placed x, place(side, input, Shape{rows, columns}));
+                ENGINE_TRY(const Placed joined, place(side, poison(rows * 2 * inter), Shape{rows, 2 * inter}));
+                ENGINE_TRY(const Placed y, place(side, poison(rows * inter), Shape{rows, inter}));
+                backend.swiglu({.input = x.tensor, .gateAndUp = matrix.get(), .joined = joined.tensor, .output = y.tensor});
+                return read(side, y.tensor);
+            }));
     }
     return Done{};
 }
@@ -490,6 +499,59 @@ Status Check::experts()
                 result.insert(result.end(), share.begin(), share.end());
                 return result;
             }));
+        }
+    }
+    return Done{};
+}
+
+// A norm, the router's product over it and the routing: what a device may do in one piece.
+Status Check::router()
+{
+    const int count = 60;
+    const int perToken = 6;
+    for (const std::int64_t columns : {1152, 2048}) {
+        const Floats gain = values(columns);
+        const Floats matrix = values(count * columns, 0.1F);
+        const Floats input = values(70 * columns);
+        const RandomWeight w = [&] {
+            RandomWeight result;
+            result.bytes.resize(matrix.size() * sizeof(float));
+            std::memcpy(result.bytes.data(), matrix.data(), result.bytes.size());
+            result.tensor.name = "router";
+            result.tensor.dtype = DType::F32;
+            result.tensor.shape = Shape{count, columns};
+            result.tensor.bytes = result.bytes;
+            return result;
+        }();
+        for (const std::int64_t rows : {1, 8, 70}) {
+            const auto run = [&](int side) -> Result<Floats> {
+                Backend &backend = *m_backends[side];
+                ENGINE_TRY(const WeightPtr weight, backend.upload(w.tensor, {}));
+                ENGINE_TRY(const WeightPtr norm, backend.uploadValues(gain, Shape{columns}));
+                ENGINE_TRY(const Placed x, place(side, Floats(input.begin(), input.begin() + rows * columns), Shape{rows, columns}));
+                ENGINE_TRY(const Placed y, place(side, poison(rows * columns), Shape{rows, columns}));
+                ENGINE_TRY(const Placed logits, place(side, poison(rows * count), Shape{rows, count}));
+                ENGINE_TRY(const Placed weights, place(side, poison(rows * perToken), Shape{rows, perToken}));
+                ENGINE_TRY(const Buffer ids, backend.allocate(static_cast<std::size_t>(rows * perToken) * sizeof(std::int32_t)));
+                Floats result;
+                for (int repeat = 0; repeat < 2; ++repeat) { // what the first leaves behind must not matter
+                    backend.rmsNorm({.input = x.tensor, .weight = norm.get(), .output = y.tensor});
+                    backend.router({.input = y.tensor, .weight = weight.get(),
+                        .route = {.logits = logits.tensor, .experts = count, .perToken = perToken, .normalise = true,
+                            .scale = 1.5F, .stopExperts = {}, .ids = reinterpret_cast<std::int32_t *>(ids.data()),
+                            .weights = weights.tensor.f32()}});
+                    for (const Tensor &tensor : {y.tensor, logits.tensor, weights.tensor}) {
+                        ENGINE_TRY(const Floats part, read(side, tensor));
+                        result.insert(result.end(), part.begin(), part.end());
+                    }
+                }
+                std::vector<std::int32_t> chosen(static_cast<std::size_t>(rows * perToken));
+                backend.toHost(chosen.data(), ids.view(Shape{rows, perToken}, DType::I32));
+                ENGINE_CHECK(backend.finishStep());
+                result.insert(result.end(), chosen.begin(), chosen.end());
+                return result;
+            };
+            ENGINE_CHECK(compare("norm, router, routing", text(rows) + " x " + text(columns) + ", 6 of 60", m_bound, run));
         }
     }
     return Done{};

@@ -93,21 +93,22 @@ public:
         const Tensor logits = step.scratch.take(step.rows, m_config.routedExperts);
         const Tensor ids = step.scratch.take(step.rows, perToken, DType::I32);
         const Tensor weights = step.scratch.take(step.rows, perToken);
-        step.backend.linear({.input = input, .weight = m_router.get(), .output = logits});
-        step.backend.route({.logits = logits,
-            .bias = m_bias.get(),
-            .experts = m_config.routedExperts,
-            .perToken = perToken,
-            .groups = m_config.groups,
-            .groupsPerToken = m_config.groupsPerToken,
-            .method = static_cast<int>(m_config.method),
-            .score = static_cast<int>(m_config.score),
-            .normalise = m_config.normaliseWeights,
-            .scale = m_config.routedScale,
-            .stopExperts = options.stopExpertIds,
-            .automatic = options.automatic,
-            .ids = reinterpret_cast<std::int32_t *>(ids.data),
-            .weights = weights.f32()});
+        step.backend.router({.input = input,
+            .weight = m_router.get(),
+            .route = {.logits = logits,
+                .bias = m_bias.get(),
+                .experts = m_config.routedExperts,
+                .perToken = perToken,
+                .groups = m_config.groups,
+                .groupsPerToken = m_config.groupsPerToken,
+                .method = static_cast<int>(m_config.method),
+                .score = static_cast<int>(m_config.score),
+                .normalise = m_config.normaliseWeights,
+                .scale = m_config.routedScale,
+                .stopExperts = options.stopExpertIds,
+                .automatic = options.automatic,
+                .ids = reinterpret_cast<std::int32_t *>(ids.data),
+                .weights = weights.f32()}});
         if (step.batch.observeRouting && step.batch.observations)
             observe(step, ids, weights, perToken);
         const MoeArgs args{.input = input,

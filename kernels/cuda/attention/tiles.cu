@@ -100,8 +100,11 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
     auto *partMaximum = reinterpret_cast<float *>(slots + kKeys * S::stages);
     float *partSum = partMaximum + S::across * S::rows;
 
+    // The numbers of the step and the cache's older rows were there before any kernel of the step began.
     letNextStart();
-    waitForPrevious();
+    const bool isDecode = args.chunks > 0;
+    if (!isDecode)
+        waitForPrevious();
     const AttentionArgs &base = args.base;
     const KvView &cache = base.cache;
     const int thread = static_cast<int>(threadIdx.x);
@@ -145,11 +148,14 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
                 static_cast<std::int64_t>(blocks[token / cache.blockTokens]) * cache.blockTokens + token % cache.blockTokens;
         }
     };
-    const auto fetch = [&](int first, int which) {
+    // Without token `newest`, which the kernel in front may be writing; -1: all.
+    const auto fetch = [&](int first, int which, int newest) {
         Bf16 *keyTile = stage + which * S::stageElements;
         for (int i = thread; i < kKeys * (KeyDim / 8); i += kThreads) {
             const int token = i / (KeyDim / 8);
             const int column = i % (KeyDim / 8) * 8;
+            if (first + token == newest)
+                continue;
             copySixteen(keyTile + token * S::keyStride + column, keys + slots[which * kKeys + token] * keyRow + column,
                 first + token < keysEnd);
         }
@@ -158,6 +164,8 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
             for (int i = thread; i < kKeys * (ValueDim / 8); i += kThreads) {
                 const int token = i / (ValueDim / 8);
                 const int column = i % (ValueDim / 8) * 8;
+                if (first + token == newest)
+                    continue;
                 copySixteen(valueTile + token * S::valueStride + column,
                     values + slots[which * kKeys + token] * valueRow + column, first + token < keysEnd);
             }
@@ -167,19 +175,38 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
 
     findSlots(keysBegin, 0);
     __syncthreads();
-    fetch(keysBegin, 0);
-    for (int i = thread; i < S::rows * KeyDim; i += kThreads) {
-        const int r = i / KeyDim;
-        const int column = i % KeyDim;
-        float value = 0.0F;
+    fetch(keysBegin, 0, isDecode ? lastPosition : -1);
+    if (isDecode) {
+        waitForPrevious();
+        const int token = lastPosition - keysBegin;
+        if (token >= 0 && token < kKeys) {
+            if (thread < KeyDim / 8)
+                copySixteen(stage + token * S::keyStride + thread * 8, keys + slots[token] * keyRow + thread * 8, true);
+            if constexpr (!S::valuesInKeys) {
+                if (thread < ValueDim / 8)
+                    copySixteen(stage + kKeys * S::keyStride + token * S::valueStride + thread * 8,
+                        values + slots[token] * valueRow + thread * 8, true);
+            }
+        }
+        asm volatile("cp.async.commit_group;" ::: "memory");
+    }
+#pragma unroll 9
+    for (int i = thread; i < S::rows * KeyDim / 4; i += kThreads) {
+        const int r = i / (KeyDim / 4);
+        const int column = i % (KeyDim / 4) * 4;
+        float4 v = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
         if (r < tile.count) {
             const std::int64_t row = tile.firstRow + r / tile.heads;
-            value = base.query[(row * base.heads + firstHead + r % tile.heads) * KeyDim + column];
+            v = *reinterpret_cast<const float4 *>(base.query + (row * base.heads + firstHead + r % tile.heads) * KeyDim + column);
         }
-        const Bf16 high = __float2bfloat16(value);
-        queryHigh[r * S::queryStride + column] = high;
-        if constexpr (S::fine)
-            queryLow[r * S::queryStride + column] = __float2bfloat16(value - __bfloat162float(high));
+        auto *high = reinterpret_cast<__nv_bfloat162 *>(queryHigh + r * S::queryStride + column);
+        high[0] = __floats2bfloat162_rn(v.x, v.y);
+        high[1] = __floats2bfloat162_rn(v.z, v.w);
+        if constexpr (S::fine) {
+            auto *low = reinterpret_cast<__nv_bfloat162 *>(queryLow + r * S::queryStride + column);
+            low[0] = __floats2bfloat162_rn(v.x - __low2float(high[0]), v.y - __high2float(high[0]));
+            low[1] = __floats2bfloat162_rn(v.z - __low2float(high[1]), v.w - __high2float(high[1]));
+        }
     }
 
     const int rowTile = warp % RowTiles;
@@ -205,7 +232,7 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
             if (more) {
                 findSlots(first + kKeys, which ^ 1);
                 __syncthreads();
-                fetch(first + kKeys, which ^ 1);
+                fetch(first + kKeys, which ^ 1, -1);
                 asm volatile("cp.async.wait_group 1;" ::: "memory");
             } else {
                 asm volatile("cp.async.wait_group 0;" ::: "memory");
@@ -218,29 +245,40 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
         const Bf16 *valueTile = S::valuesInKeys ? keyTile : keyTile + kKeys * S::keyStride;
 
         float scores[scoreTiles][4] = {};
-#pragma unroll 4
-        for (int k = 0; k < KeyDim; k += 16) {
-            std::uint32_t high[4];
-            std::uint32_t low[4] = {};
-            const int queryPlace = (rowTile * 16 + lane % 16) * S::queryStride + k + lane / 16 * 8;
-            loadFour(high, queryHigh + queryPlace);
-            if constexpr (S::fine)
-                loadFour(low, queryLow + queryPlace);
-            if constexpr (scoreTiles == 1) {
-                std::uint32_t b[2];
-                loadTwo(b, keyTile + (part * 8 + lane % 8) * S::keyStride + k + lane / 8 % 2 * 8);
-                multiply(scores[0], high, b[0], b[1]);
-                if constexpr (S::fine)
-                    multiply(scores[0], low, b[0], b[1]);
-            } else {
+        float chains[3][4] = {}; // one tile alone: four sums side by side, each waits for itself only
+#pragma unroll 2
+        for (int pair = 0; pair < KeyDim; pair += 32) {
 #pragma unroll
-                for (int n = 0; n < scoreTiles; n += 2) {
-                    std::uint32_t b[4];
-                    loadFour(b, keyTile + (part * keysEach + n * 8 + lane / 16 * 8 + lane % 8) * S::keyStride + k + lane / 8 % 2 * 8);
-                    multiply(scores[n], high, b[0], b[1]);
-                    multiply(scores[n + 1], high, b[2], b[3]);
+            for (int odd = 0; odd < 2; ++odd) {
+                const int k = pair + odd * 16;
+                std::uint32_t high[4];
+                std::uint32_t low[4] = {};
+                const int queryPlace = (rowTile * 16 + lane % 16) * S::queryStride + k + lane / 16 * 8;
+                loadFour(high, queryHigh + queryPlace);
+                if constexpr (S::fine)
+                    loadFour(low, queryLow + queryPlace);
+                if constexpr (scoreTiles == 1) {
+                    std::uint32_t b[2];
+                    loadTwo(b, keyTile + (part * 8 + lane % 8) * S::keyStride + k + lane / 8 % 2 * 8);
+                    multiply(odd == 0 ? scores[0] : chains[0], high, b[0], b[1]);
+                    if constexpr (S::fine)
+                        multiply(chains[1 + odd], low, b[0], b[1]);
+                } else {
+#pragma unroll
+                    for (int n = 0; n < scoreTiles; n += 2) {
+                        std::uint32_t b[4];
+                        loadFour(b, keyTile + (part * keysEach + n * 8 + lane / 16 * 8 + lane % 8) * S::keyStride + k
+                                + lane / 8 % 2 * 8);
+                        multiply(scores[n], high, b[0], b[1]);
+                        multiply(scores[n + 1], high, b[2], b[3]);
+                    }
                 }
             }
+        }
+        if constexpr (scoreTiles == 1) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+                scores[0][i] = __fadd_rn(__fadd_rn(scores[0][i], chains[0][i]), __fadd_rn(chains[1][i], chains[2][i]));
         }
         float best[2] = {-INFINITY, -INFINITY};
 #pragma unroll
@@ -347,7 +385,7 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
         } else if (more) {
             findSlots(first + kKeys, 0);
             __syncthreads();
-            fetch(first + kKeys, 0);
+            fetch(first + kKeys, 0, -1);
         }
     }
 
@@ -369,30 +407,48 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
     }
 }
 
-// A block a row and head, a warp 32 columns; chunks in ascending order.
-__global__ void combineKernel(const TileAttentionArgs args)
+// A block a row and head, a thread a column; chunks in ascending order.
+__global__ void __launch_bounds__(512) combineKernel(const TileAttentionArgs args)
 {
+    __shared__ float2 shares[512]; // of as many chunks as there are threads: weight, weight times sum
+    __shared__ float warpLargest[16];
     letNextStart();
-    waitForPrevious();
     const AttentionArgs &base = args.base;
-    const int valueDim = base.cache.valueDim;
+    const int valueDim = base.cache.valueDim; // = threads
     const int head = static_cast<int>(blockIdx.x);
     const int row = static_cast<int>(blockIdx.y);
     const int column = static_cast<int>(threadIdx.x);
-    const int last = base.table.positions[row];
-    const int first = base.window > 0 ? max(0, last + 1 - base.window) : 0;
+    const int last = base.table.positions[row] / kChunkTokens;
+    const int first = base.window > 0 ? max(0, base.table.positions[row] + 1 - base.window) / kChunkTokens : 0;
     const std::int64_t index = static_cast<std::int64_t>(row) * base.heads + head;
     const float2 *statistics = args.statistics + index * args.chunks;
-    const float *partial = args.partial + index * args.chunks * valueDim;
+    const float *partial = args.partial + index * args.chunks * valueDim + column;
+    waitForPrevious();
     float maximum = -INFINITY;
-    for (int c = first / kChunkTokens; c <= last / kChunkTokens; ++c)
+    for (int c = first + column; c <= last; c += valueDim)
         maximum = fmaxf(maximum, statistics[c].x);
+    maximum = warpMax(maximum);
+    if (column % 32 == 0)
+        warpLargest[column / 32] = maximum;
+    __syncthreads();
+    for (int w = 0; w < valueDim / 32; ++w)
+        maximum = fmaxf(maximum, warpLargest[w]);
     float sum = 0.0F;
     float total = 0.0F;
-    for (int c = first / kChunkTokens; c <= last / kChunkTokens; ++c) {
-        const float weight = exp2f(statistics[c].x - maximum);
-        total = __fmaf_rn(statistics[c].y, weight, total);
-        sum = __fmaf_rn(partial[static_cast<std::int64_t>(c) * valueDim + column], weight, sum);
+    for (int begin = first; begin <= last; begin += valueDim) {
+        const int count = min(valueDim, last + 1 - begin);
+        __syncthreads(); // the shares before are used
+        if (column < count) {
+            const float2 s = statistics[begin + column];
+            const float weight = exp2f(s.x - maximum);
+            shares[column] = make_float2(weight, s.y * weight);
+        }
+        __syncthreads();
+#pragma unroll 8
+        for (int c = 0; c < count; ++c) {
+            total += shares[c].y;
+            sum = __fmaf_rn(partial[static_cast<std::int64_t>(begin + c) * valueDim], shares[c].x, sum);
+        }
     }
     const float value = sum / total;
     base.output[index * valueDim + column] = value;
@@ -432,62 +488,91 @@ __device__ Turn turnOf(const float *frequencies, int pair, int position, float m
     t.cosine *= magnitude;
     return t;
 }
-// Column `i` of a rotated vector of 2 * pairs columns.
-__device__ float turned(const float *x, int i, int pairs, bool interleaved, const float *frequencies, int position, float magnitude)
+__device__ int pairOf(int i, int pairs, bool interleaved) { return interleaved ? i / 2 : i % pairs; }
+// Column `i` of a rotated vector of 2 * pairs columns; `t`: of its pair.
+__device__ float turned(const float *x, int i, int pairs, bool interleaved, const Turn &t)
 {
-    const int pair = interleaved ? i / 2 : i % pairs;
+    const int pair = pairOf(i, pairs, interleaved);
     const bool second = interleaved ? i % 2 != 0 : i >= pairs;
     const float a = x[interleaved ? 2 * pair : pair];
     const float b = x[interleaved ? 2 * pair + 1 : pair + pairs];
-    const Turn t = turnOf(frequencies, pair, position, magnitude);
     return second ? b * t.cosine + a * t.sine : a * t.cosine - b * t.sine;
 }
 
-// Grid (1 + heads, rows): the first block of a row makes its cache row, the others a head's part each.
+// Grid (1 + heads, rows): the first block of a row makes its cache row, the others a head's part each. What follows from
+// the position is done before the kernel in front is.
 __global__ void __launch_bounds__(128) latentPrepareKernel(const LatentPrepareArgs args)
 {
     letNextStart();
-    waitForPrevious();
     const int row = static_cast<int>(blockIdx.y);
     const int position = args.table.positions[row];
     const int width = args.latentWidth + args.rope;
     const int thread = static_cast<int>(threadIdx.x);
+    const int pairs = args.rope / 2;
+    Turn own{};
+    if (thread < args.rope)
+        own = turnOf(args.inverseFrequencies, pairOf(thread, pairs, args.interleaved), position, args.magnitude);
+    const auto rotatedAt = [&](const float *x, int i) {
+        return turned(x, i, pairs, args.interleaved,
+            i == thread ? own : turnOf(args.inverseFrequencies, pairOf(i, pairs, args.interleaved), position, args.magnitude));
+    };
     if (blockIdx.x > 0) {
+        waitForPrevious();
         const int head = static_cast<int>(blockIdx.x) - 1;
         const float *x = args.projected + row * args.projectedStride + head * (args.nope + args.rope) + args.nope;
         float *target = args.query + (static_cast<std::int64_t>(row) * args.heads + head) * width + args.latentWidth;
         for (int i = thread; i < args.rope; i += 128)
-            target[i] = turned(x, i, args.rope / 2, args.interleaved, args.inverseFrequencies, position, args.magnitude);
+            target[i] = rotatedAt(x, i);
         return;
     }
+    constexpr int held = 4; // columns of a thread, up to 512; more are read twice
+    const std::int64_t slot = slotOf(args.cache, args.table, row) * width;
+    float gain[held];
+#pragma unroll
+    for (int k = 0; k < held; ++k)
+        gain[k] = k * 128 + thread < args.latentWidth ? args.gain[k * 128 + thread] : 0.0F;
+    waitForPrevious();
     const float *x = args.latent + row * args.latentStride;
+    float values[held];
     float squares = 0.0F;
-    for (int i = thread; i < args.latentWidth; i += 128)
+#pragma unroll
+    for (int k = 0; k < held; ++k) {
+        values[k] = k * 128 + thread < args.latentWidth ? x[k * 128 + thread] : 0.0F;
+        squares += values[k] * values[k];
+    }
+    for (int i = held * 128 + thread; i < args.latentWidth; i += 128)
         squares += x[i] * x[i];
     const float scale = rsqrtf(blockSum<128>(squares) / static_cast<float>(args.latentWidth) + args.epsilon);
-    const std::int64_t slot = slotOf(args.cache, args.table, row) * width;
-    for (int i = thread; i < args.latentWidth; i += 128)
+#pragma unroll
+    for (int k = 0; k < held; ++k) {
+        if (k * 128 + thread < args.latentWidth)
+            storeAs(args.cache, args.cache.keys, slot + k * 128 + thread, values[k] * scale * gain[k]);
+    }
+    for (int i = held * 128 + thread; i < args.latentWidth; i += 128)
         storeAs(args.cache, args.cache.keys, slot + i, x[i] * scale * args.gain[i]);
     for (int i = thread; i < args.rope; i += 128)
-        storeAs(args.cache, args.cache.keys, slot + args.latentWidth + i,
-            turned(x + args.latentWidth, i, args.rope / 2, args.interleaved, args.inverseFrequencies, position, args.magnitude));
+        storeAs(args.cache, args.cache.keys, slot + args.latentWidth + i, rotatedAt(x + args.latentWidth, i));
 }
 
 // Grid (heads + 2 * kvHeads, rows): a head of the query, of the keys or of the values.
 __global__ void __launch_bounds__(128) headsPrepareKernel(const HeadsPrepareArgs args)
 {
     letNextStart();
-    waitForPrevious();
     const int row = static_cast<int>(blockIdx.y);
     int head = static_cast<int>(blockIdx.x);
     const int position = args.table.positions[row];
-    const auto rotatedAt = [&](const float *x, int i) {
-        return i < 2 * args.pairs
-            ? turned(x, i, args.pairs, args.interleaved, args.inverseFrequencies, position, args.magnitude)
-            : x[i];
-    };
     const int thread = static_cast<int>(threadIdx.x);
+    Turn own{};
+    if (thread < 2 * args.pairs)
+        own = turnOf(args.inverseFrequencies, pairOf(thread, args.pairs, args.interleaved), position, args.magnitude);
+    const auto rotatedAt = [&](const float *x, int i) {
+        if (i >= 2 * args.pairs)
+            return x[i];
+        return turned(x, i, args.pairs, args.interleaved, i == thread ? own
+                : turnOf(args.inverseFrequencies, pairOf(i, args.pairs, args.interleaved), position, args.magnitude));
+    };
     if (head < args.heads) {
+        waitForPrevious();
         const float *x = args.query + row * args.stride + head * args.dim;
         float *target = args.rotated + (static_cast<std::int64_t>(row) * args.heads + head) * args.dim;
         for (int i = thread; i < args.dim; i += 128)
@@ -498,6 +583,7 @@ __global__ void __launch_bounds__(128) headsPrepareKernel(const HeadsPrepareArgs
     const bool isKey = head < args.kvHeads;
     head -= isKey ? 0 : args.kvHeads;
     const std::int64_t slot = (slotOf(args.cache, args.table, row) * args.kvHeads + head) * args.dim;
+    waitForPrevious();
     const float *x = (isKey ? args.key : args.value) + row * args.stride + head * args.dim;
     for (int i = thread; i < args.dim; i += 128)
         storeAs(args.cache, isKey ? args.cache.keys : args.cache.values, slot + i, isKey ? rotatedAt(x, i) : x[i]);

@@ -10,7 +10,8 @@ namespace kernels::cuda {
 
 // Programmatic dependent launch (sm_90 and later): a kernel launched by `launchChained` may start while the one before it
 // still runs, so it calls waitForPrevious() in every thread before it touches anything an earlier kernel of the stream
-// reads or writes; only weights may be read before. Elsewhere both are nothing and the launch is a plain one.
+// reads or writes; before it may be read what was there before the step began: weights, the numbers of the step, older
+// rows of the cache. Elsewhere both are nothing and the launch is a plain one.
 __device__ inline void waitForPrevious()
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
@@ -27,6 +28,7 @@ __device__ inline void letNextStart()
 // What launches need to know of the card; set once when the plug-in opens.
 struct Card {
     bool chained = false;    // may launches overlap (sm_90 and later)
+    bool warpgroups = false; // wgmma (sm_90)
     int sharedBytes = 49152; // a block may ask for
 };
 Card &card();

@@ -73,6 +73,88 @@ __global__ void __launch_bounds__(128) floatProductKernel(FloatProductArgs args)
     *target = args.accumulate ? *target + value : activatedFloat(value, args.activation);
 }
 
+// The router over a prompt: tiles of 32 rows x 64 outputs, 32 columns a stage; the next stage is on its way in registers
+// while one is multiplied. Every output sums K in ascending order. Bound: float32 arithmetic of half a card's warps.
+constexpr int kFloatRows = 32, kFloatOutputs = 64, kFloatDepth = 32, kFloatThreads = 128;
+__global__ void __launch_bounds__(kFloatThreads) floatTileKernel(FloatProductArgs args)
+{
+    constexpr int pad = 4, pieces = kFloatDepth / 4;
+    constexpr int aEach = kFloatRows * pieces / kFloatThreads, bEach = kFloatOutputs * pieces / kFloatThreads;
+    __shared__ __align__(16) float a[kFloatDepth][kFloatRows + pad];
+    __shared__ __align__(16) float b[kFloatDepth][kFloatOutputs + pad];
+    letNextStart();
+    waitForPrevious();
+    const int thread = static_cast<int>(threadIdx.x);
+    const int firstOutput = static_cast<int>(blockIdx.x) * kFloatOutputs;
+    const int firstRow = static_cast<int>(blockIdx.y) * kFloatRows;
+    float4 nextA[aEach];
+    float4 nextB[bEach];
+    const auto fetch = [&](int depth) {
+#pragma unroll
+        for (int i = 0; i < aEach; ++i) {
+            const int row = firstRow + (thread + i * kFloatThreads) / pieces;
+            nextA[i] = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+            if (row < args.rows)
+                nextA[i] = *reinterpret_cast<const float4 *>(args.input + row * args.inputStride + depth + thread % pieces * 4);
+        }
+#pragma unroll
+        for (int i = 0; i < bEach; ++i) {
+            const int output = firstOutput + (thread + i * kFloatThreads) / pieces;
+            nextB[i] = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+            if (output < args.out)
+                nextB[i] = __ldg(reinterpret_cast<const float4 *>(args.weight + static_cast<std::int64_t>(output) * args.in + depth
+                    + thread % pieces * 4));
+        }
+    };
+    const auto put = [&](auto &tile, int place, const float4 &v) {
+        const int k = thread % pieces * 4;
+        tile[k][place] = v.x;
+        tile[k + 1][place] = v.y;
+        tile[k + 2][place] = v.z;
+        tile[k + 3][place] = v.w;
+    };
+    const int row = thread / 16 * 4;
+    const int output = thread % 16 * 4;
+    float sums[4][4] = {};
+    fetch(0);
+    for (int depth = 0; depth < args.in; depth += kFloatDepth) {
+#pragma unroll
+        for (int i = 0; i < aEach; ++i)
+            put(a, (thread + i * kFloatThreads) / pieces, nextA[i]);
+#pragma unroll
+        for (int i = 0; i < bEach; ++i)
+            put(b, (thread + i * kFloatThreads) / pieces, nextB[i]);
+        __syncthreads();
+        if (depth + kFloatDepth < args.in)
+            fetch(depth + kFloatDepth);
+#pragma unroll 8
+        for (int k = 0; k < kFloatDepth; ++k) {
+            const float4 x = *reinterpret_cast<const float4 *>(&a[k][row]);
+            const float4 w = *reinterpret_cast<const float4 *>(&b[k][output]);
+            const float xs[4] = {x.x, x.y, x.z, x.w};
+            const float ws[4] = {w.x, w.y, w.z, w.w};
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+#pragma unroll
+                for (int j = 0; j < 4; ++j)
+                    sums[i][j] = __fmaf_rn(xs[i], ws[j], sums[i][j]);
+            }
+        }
+        __syncthreads();
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            if (firstRow + row + i >= args.rows || firstOutput + output + j >= args.out)
+                continue;
+            const float value = sums[i][j] + (args.bias != nullptr ? args.bias[firstOutput + output + j] : 0.0F);
+            float *target = args.output + (firstRow + row + i) * args.outputStride + firstOutput + output + j;
+            *target = args.accumulate ? *target + value : activatedFloat(value, args.activation);
+        }
+    }
+}
+
 __global__ void __launch_bounds__(kThreads) sumSlotsKernel(SumSlotsArgs args)
 {
     letNextStart();
@@ -137,6 +219,12 @@ cudaError_t floatProduct(const FloatProductArgs &args, cudaStream_t stream)
 {
     if (args.rows == 0 || args.out == 0)
         return cudaSuccess;
+    if (args.rows > kDecodeRows) {
+        if (args.in % kFloatDepth != 0)
+            return cudaErrorNotSupported;
+        const dim3 tiles(blocksFor(args.out, kFloatOutputs), blocksFor(args.rows, kFloatRows));
+        return launchChained(floatTileKernel, tiles, kFloatThreads, 0, stream, args);
+    }
     const dim3 grid(static_cast<unsigned>(args.out), blocksFor(args.rows, 8));
     return launchChained(floatProductKernel, grid, 128, 0, stream, args);
 }

@@ -63,7 +63,7 @@ struct SplitArgs {
 };
 cudaError_t split(const SplitArgs &args, cudaStream_t stream);
 
-// F32 weight (router), up to kDecodeRows rows; in a multiple of 4.
+// F32 weight (router); in a multiple of 4, of 32 for more than kDecodeRows rows.
 struct FloatProductArgs {
     const float *input = nullptr; // [rows, in], inputStride a multiple of 4
     std::int64_t inputStride = 0;

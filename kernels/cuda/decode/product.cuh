@@ -6,7 +6,7 @@
 // 128 weight columns in turn and add up in warp order. Weights are the A operand of mma.m16n8k16 as exact float16
 // integers, the columns are the high and low halves of four activations each (split.cuh); scales are applied to the
 // float32 sums of 32 columns. Every weight byte is read once by one block (twice when more than eight rows ask).
-// Bound: weight bytes over memory bandwidth; about 2.5 instructions a four-bit weight, whatever the number of columns.
+// Bound: weight bytes over memory bandwidth. Digits of four to six bits go through stream.cuh.
 
 #include "cuda/common/launch.cuh"
 #include "cuda/decode/decode.h"
@@ -79,13 +79,16 @@ struct Columns {
     int count;
 };
 
+// Blocks of the shared expert come first: they need no ids, so their weights are on the way before the routing is done.
+__device__ inline bool isShared(const ProductArgs &args) { return args.sharedWeight.data != nullptr && blockIdx.y == 0; }
+
 // One matrix, or the rows that chose the expert of this block's slot. False: another block does it, or nobody.
-__device__ inline bool findColumns(const ProductArgs &args, Columns &columns, int &matrix, bool &shared)
+__device__ inline bool findColumns(const ProductArgs &args, Columns &columns, int &matrix)
 {
     const int first = static_cast<int>(blockIdx.z) * kColumns;
     const int rows = min(kColumns, args.rows - first);
     const int thread = static_cast<int>(threadIdx.x);
-    shared = args.sharedWeight.data != nullptr && blockIdx.y + 1 == gridDim.y;
+    const bool shared = isShared(args);
     if (args.ids == nullptr || shared) {
         matrix = shared ? 0 : static_cast<int>(blockIdx.y);
         if (thread < kColumns) {
@@ -97,7 +100,7 @@ __device__ inline bool findColumns(const ProductArgs &args, Columns &columns, in
         return true;
     }
     const std::int32_t *ids = args.ids + first * args.perToken;
-    const int slot = static_cast<int>(blockIdx.y);
+    const int slot = static_cast<int>(blockIdx.y) - (args.sharedWeight.data != nullptr ? 1 : 0);
     const int slots = rows * args.perToken;
     if (slot >= slots)
         return false;
@@ -126,6 +129,33 @@ __device__ inline bool findColumns(const ProductArgs &args, Columns &columns, in
         columns.count = min(count, kColumns);
     __syncthreads();
     return true;
+}
+
+// One column's 32 results, a lane each: bias, expert results, activation; where they go.
+__device__ inline void finish(const ProductArgs &args, int row, int index, float value)
+{
+    const bool shared = isShared(args);
+    const int out = shared ? args.sharedWeight.out : args.weight.out;
+    const bool inside = index < out;
+    if (inside && args.bias != nullptr)
+        value += args.bias[index];
+    if (inside && args.slots != nullptr) {
+        for (int k = 0; k < args.slotsPerToken; ++k) {
+            const int slot = row * args.slotsPerToken + k;
+            if (args.slotIds[slot] >= 0)
+                value = __fmaf_rn(args.slotWeights[slot], args.slots[static_cast<std::int64_t>(slot) * out + index], value);
+        }
+    }
+    if (!args.accumulate)
+        value = activated(value, args.activation);
+    const unsigned head = args.ids == nullptr ? blockIdx.y : 0;
+    if (inside && args.output != nullptr && !shared) {
+        float *target = args.output + row * args.outputStride + head * args.outputHead + index;
+        *target = args.accumulate ? *target + value : value;
+    }
+    const SplitView &split = shared ? args.sharedSplit : args.split;
+    if (split.high != nullptr)
+        writeSplit(split, row, head * args.splitHead + blockIdx.x * kOutputs, inside ? value : 0.0F);
 }
 
 template <DType Type, int Tiles> struct Work {
@@ -180,23 +210,22 @@ template <DType Type, int Tiles> __global__ void __launch_bounds__(kWarps * 32, 
             tiles[tile] = view.data + matrix * view.matrixBytes + (kIsWide<Type> ? 0 : index * view.shape.tileBytes);
         }
     };
-    const bool known = args.ids == nullptr; // which matrix, before the kernel in front is done
-    if (known && static_cast<int>(blockIdx.x) * kOutputs < args.weight.out) {
-        place(args.weight, args.up, static_cast<int>(blockIdx.y));
+    const bool shared = isShared(args);
+    const MatrixView &weight = shared ? args.sharedWeight : args.weight;
+    if (static_cast<int>(blockIdx.x) * kOutputs >= weight.out)
+        return;
+    const bool known = args.ids == nullptr || shared; // which matrix, before the kernel in front is done
+    if (known) {
+        place(weight, shared ? args.sharedUp : args.up, shared ? 0 : static_cast<int>(blockIdx.y));
         if (warp < units)
-            load<Type, Tiles>(work, tiles, args.weight.shape, warp, args, firstRow, args.weight.rows);
+            load<Type, Tiles>(work, tiles, weight.shape, warp, args, firstRow, weight.rows);
     }
     waitForPrevious();
     int matrix = 0;
-    bool shared = false;
-    if (!findColumns(args, columns, matrix, shared))
-        return;
-    const MatrixView &weight = shared ? args.sharedWeight : args.weight;
-    const int out = weight.out;
-    if (static_cast<int>(blockIdx.x) * kOutputs >= out)
+    if (!findColumns(args, columns, matrix))
         return;
     if (!known) {
-        place(weight, shared ? args.sharedUp : args.up, matrix);
+        place(weight, args.up, matrix);
         if (warp < units)
             load<Type, Tiles>(work, tiles, weight.shape, warp, args, firstRow, weight.rows);
     }
@@ -274,34 +303,13 @@ template <DType Type, int Tiles> __global__ void __launch_bounds__(kWarps * 32, 
         if constexpr (swiglu)
             upValue = __fadd_rn(upValue, partial[w][column][kOutputs + lane]);
     }
-    const bool inside = index < out;
-    const int row = columns.outputRow[column];
     if constexpr (swiglu)
         value = value / (1.0F + expf(-value)) * upValue;
-    if (inside && args.bias != nullptr)
-        value += args.bias[index];
-    if (inside && args.slots != nullptr) {
-        for (int k = 0; k < args.slotsPerToken; ++k) {
-            const int slot = row * args.slotsPerToken + k;
-            if (args.slotIds[slot] >= 0)
-                value = __fmaf_rn(args.slotWeights[slot], args.slots[static_cast<std::int64_t>(slot) * out + index], value);
-        }
-    }
-    if (!args.accumulate)
-        value = activated(value, args.activation);
-    if (inside && args.output != nullptr && !shared) {
-        float *target = args.output + row * args.outputStride + (args.ids == nullptr ? blockIdx.y * args.outputHead : 0) + index;
-        *target = args.accumulate ? *target + value : value;
-    }
-    const SplitView &split = shared ? args.sharedSplit : args.split;
-    if (split.high != nullptr)
-        writeSplit(split, row, (args.ids == nullptr ? blockIdx.y * args.splitHead : 0) + blockIdx.x * kOutputs,
-            inside ? value : 0.0F);
+    finish(args, columns.outputRow[column], index, value);
 }
 
-template <DType Type> cudaError_t launchProduct(const ProductArgs &args, cudaStream_t stream)
+inline dim3 productGrid(const ProductArgs &args)
 {
-    const bool swiglu = args.up.data != nullptr;
     int most = args.weight.out;
     unsigned matrices = static_cast<unsigned>(args.heads);
     if (args.ids != nullptr) {
@@ -311,11 +319,15 @@ template <DType Type> cudaError_t launchProduct(const ProductArgs &args, cudaStr
             most = args.sharedWeight.out > most ? args.sharedWeight.out : most;
         }
     }
-    const dim3 grid(static_cast<unsigned>((most + kOutputs - 1) / kOutputs), matrices,
+    return dim3(static_cast<unsigned>((most + kOutputs - 1) / kOutputs), matrices,
         static_cast<unsigned>((args.rows + kColumns - 1) / kColumns));
-    if (swiglu)
-        return launchChained(productKernel<Type, 4>, grid, kWarps * 32, 0, stream, args);
-    return launchChained(productKernel<Type, 2>, grid, kWarps * 32, 0, stream, args);
+}
+
+template <DType Type> cudaError_t launchProduct(const ProductArgs &args, cudaStream_t stream)
+{
+    if (args.up.data != nullptr)
+        return launchChained(productKernel<Type, 4>, productGrid(args), kWarps * 32, 0, stream, args);
+    return launchChained(productKernel<Type, 2>, productGrid(args), kWarps * 32, 0, stream, args);
 }
 
 } // namespace decode

@@ -1,15 +1,15 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
-#include "cuda/decode/product.cuh"
+#include "cuda/decode/stream.cuh"
 
 namespace kernels::cuda {
 
 cudaError_t productOfKTypes(const ProductArgs &args, cudaStream_t stream)
 {
     switch (args.weight.dtype) {
-    case DType::Q4_K: return decode::launchProduct<DType::Q4_K>(args, stream);
-    case DType::Q5_K: return decode::launchProduct<DType::Q5_K>(args, stream);
-    case DType::Q6_K: return decode::launchProduct<DType::Q6_K>(args, stream);
+    case DType::Q4_K: return decode::launchStream<DType::Q4_K>(args, stream);
+    case DType::Q5_K: return decode::launchStream<DType::Q5_K>(args, stream);
+    case DType::Q6_K: return decode::launchStream<DType::Q6_K>(args, stream);
     default: return cudaErrorNotSupported;
     }
 }

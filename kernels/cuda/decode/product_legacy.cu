@@ -1,15 +1,15 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
-#include "cuda/decode/product.cuh"
+#include "cuda/decode/stream.cuh"
 
 namespace kernels::cuda {
 
 cudaError_t productOfLegacyTypes(const ProductArgs &args, cudaStream_t stream)
 {
     switch (args.weight.dtype) {
-    case DType::Q4_0: return decode::launchProduct<DType::Q4_0>(args, stream);
+    case DType::Q4_0: return decode::launchStream<DType::Q4_0>(args, stream);
     case DType::Q4_1: return decode::launchProduct<DType::Q4_1>(args, stream);
-    case DType::Q5_0: return decode::launchProduct<DType::Q5_0>(args, stream);
+    case DType::Q5_0: return decode::launchStream<DType::Q5_0>(args, stream);
     case DType::Q5_1: return decode::launchProduct<DType::Q5_1>(args, stream);
     case DType::Q8_0: return decode::launchProduct<DType::Q8_0>(args, stream);
     default: return cudaErrorNotSupported;

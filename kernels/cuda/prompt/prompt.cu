@@ -4,8 +4,9 @@
 // 64 x 32 with mma.m16n8k16. Experts are tiles of their own rows, found from offsets on the device, so nothing waits for
 // the host. Every output sums K in one order whatever the rows. Bound: tensor cores (mma.sync reaches about 60 % of what
 // wgmma does on sm_90).
-#include "cuda/prompt/prompt.h"
+#include "cuda/prompt/tile.cuh"
 
+#include "cuda/common/launch.cuh"
 #include "cuda/common/reduce.cuh"
 
 namespace kernels::cuda {
@@ -13,7 +14,8 @@ namespace kernels::cuda {
 namespace {
 
 using Bf16 = __nv_bfloat16;
-constexpr int kThreads = 256, kRows = 128, kColumns = 128, kDepth = 32, kStages = 4, kStride = kDepth + 8;
+using namespace prompt;
+constexpr int kThreads = 256, kColumns = 128, kDepth = 32, kStages = 4, kStride = kDepth + 8;
 constexpr int kStageElements = (kRows + kColumns) * kStride;
 constexpr std::size_t kSharedBytes = sizeof(Bf16) * kStages * kStageElements;
 
@@ -37,45 +39,6 @@ __device__ void multiply(float (&c)[4], const std::uint32_t (&a)[4], std::uint32
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
-__device__ float activated(float x, Activation activation)
-{
-    switch (activation) {
-    case Activation::Silu: return x / (1.0F + expf(-x));
-    case Activation::GeluTanh: return 0.5F * x * (1.0F + tanhf(0.7978845608028654F * (x + 0.044715F * x * x * x)));
-    case Activation::GeluErf: return 0.5F * x * (1.0F + erff(x * 0.7071067811865476F));
-    default: return x;
-    }
-}
-
-// Where a block's rows come from.
-struct Block {
-    int matrix = 0, firstRow = 0, rows = 0; // of order[] where experts are grouped
-};
-
-__device__ bool findBlock(const MatrixProductArgs &args, Block &block)
-{
-    if (args.order == nullptr) {
-        block.matrix = static_cast<int>(blockIdx.z);
-        block.firstRow = static_cast<int>(blockIdx.x) * kRows;
-        block.rows = min(kRows, args.rows - block.firstRow);
-        return true;
-    }
-    int tile = static_cast<int>(blockIdx.x);
-    for (int e = 0; e < args.experts; ++e) {
-        const int begin = args.offsets[args.firstExpert + e];
-        const int count = args.offsets[args.firstExpert + e + 1] - begin;
-        const int tiles = (count + kRows - 1) / kRows;
-        if (tile < tiles) {
-            block.matrix = e;
-            block.firstRow = begin + tile * kRows;
-            block.rows = min(kRows, count - tile * kRows);
-            return true;
-        }
-        tile -= tiles;
-    }
-    return false;
 }
 
 // With `up`, the tile's columns are eight of the gate and the same eight of the up matrix in turn, so that a thread holds
@@ -167,22 +130,6 @@ template <bool Swiglu> __global__ void __launch_bounds__(kThreads, 2) matrixProd
         }
     }
 
-    const auto put = [&](std::int64_t row, int column, float x, float y) {
-        const bool both = column + 1 < args.n;
-        if (args.bias != nullptr) {
-            x += args.bias[column];
-            y += both ? args.bias[column + 1] : 0.0F;
-        }
-        const std::int64_t place = row * args.outputStride + (args.order == nullptr ? block.matrix * args.outputHead : 0) + column;
-        if (args.narrow != nullptr) {
-            *reinterpret_cast<__nv_bfloat162 *>(args.narrow + place) = __floats2bfloat162_rn(x, y);
-            return;
-        }
-        float *out = args.output + place;
-        out[0] = args.accumulate ? out[0] + x : activated(x, args.activation);
-        if (both)
-            out[1] = args.accumulate ? out[1] + y : activated(y, args.activation);
-    };
 #pragma unroll
     for (int m = 0; m < 4; ++m) {
 #pragma unroll
@@ -205,14 +152,14 @@ template <bool Swiglu> __global__ void __launch_bounds__(kThreads, 2) matrixProd
                         const float gate = sums[m][n][half * 2 + i];
                         results[i] = gate / (1.0F + expf(-gate)) * sums[m][n + 1][half * 2 + i];
                     }
-                    put(row, column, results[0], results[1]);
+                    putPair(args, block, row, column, results[0], results[1]);
                 }
             } else {
 #pragma unroll
                 for (int n = 0; n < 4; ++n) {
                     const int column = firstColumn + warpColumn + n * 8 + lane % 4 * 2;
                     if (column < args.n)
-                        put(row, column, sums[m][n][half * 2], sums[m][n][half * 2 + 1]);
+                        putPair(args, block, row, column, sums[m][n][half * 2], sums[m][n][half * 2 + 1]);
                 }
             }
         }
@@ -287,11 +234,6 @@ __global__ void __launch_bounds__(kThreads) groupSlotsKernel(const std::int32_t 
     }
 }
 
-unsigned blocksFor(std::int64_t count, std::int64_t each)
-{
-    return static_cast<unsigned>((count + each - 1) / each);
-}
-
 template <bool Swiglu> cudaError_t launchProduct(const MatrixProductArgs &args, cudaStream_t stream)
 {
     const auto kernel = matrixProductKernel<Swiglu>;
@@ -315,6 +257,8 @@ cudaError_t matrixProduct(const MatrixProductArgs &args, cudaStream_t stream)
         return cudaSuccess;
     if (args.k % kDepth != 0 || ((args.narrow != nullptr || args.up != nullptr) && args.n % 8 != 0))
         return cudaErrorNotSupported;
+    if (card().warpgroups && hasWarpgroupProduct(args))
+        return warpgroupProduct(args, stream);
     return args.up != nullptr ? launchProduct<true>(args, stream) : launchProduct<false>(args, stream);
 }
 

@@ -1,6 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
-// One warp per row; scores and choice values live in shared memory. Work is tiny, bound: launch.
+// One warp per row; scores and choice values live in shared memory. Work is tiny, bound: launch. routerKernel does the
+// norm, the router's product and the routing of a row in one launch: every block normalises the row again (it lies in L2),
+// a warp makes one expert's logit out of weights that are on their way before the kernel in front is done, and the last
+// block of a row routes.
 #include "cuda/routing/routing.h"
 
 #include "cuda/common/launch.cuh"
@@ -39,26 +42,25 @@ __device__ int warpArgMax(const float *values, int count)
     return best == -INFINITY ? -1 : index;
 }
 
-__global__ void __launch_bounds__(32) routeKernel(RouteArgs args)
+// One warp.
+__device__ void routeRow(const RouteArgs &args, int row)
 {
     __shared__ float scores[kMaxExperts];
     __shared__ float choice[kMaxExperts];
     __shared__ float groupScores[kMaxGroups];
     __shared__ bool groupChosen[kMaxGroups];
-    letNextStart();
-    waitForPrevious();
-    const int row = static_cast<int>(blockIdx.x);
+    __shared__ short order[kMaxExperts];
     const int lane = static_cast<int>(threadIdx.x);
     const float *logits = args.logits + static_cast<std::int64_t>(row) * args.experts;
 
     if (args.score == 1) {
         float best = -INFINITY;
         for (int e = lane; e < args.experts; e += 32)
-            best = fmaxf(best, logits[e]);
+            best = fmaxf(best, __ldcg(logits + e));
         best = warpMax(best);
         float sum = 0.0F;
         for (int e = lane; e < args.experts; e += 32) {
-            scores[e] = expf(logits[e] - best);
+            scores[e] = expf(__ldcg(logits + e) - best);
             sum += scores[e];
         }
         sum = warpSum(sum);
@@ -66,7 +68,7 @@ __global__ void __launch_bounds__(32) routeKernel(RouteArgs args)
             scores[e] /= sum;
     } else {
         for (int e = lane; e < args.experts; e += 32)
-            scores[e] = 1.0F / (1.0F + expf(-logits[e]));
+            scores[e] = 1.0F / (1.0F + expf(-__ldcg(logits + e)));
     }
     for (int e = lane; e < args.experts; e += 32)
         choice[e] = scores[e] + (args.bias != nullptr ? args.bias[e] : 0.0F);
@@ -110,33 +112,162 @@ __global__ void __launch_bounds__(32) routeKernel(RouteArgs args)
         __syncwarp();
     }
 
+    // The chosen experts, the best first.
+    if (args.experts <= 128) { // everyone counts who is before it
+        for (int k = lane; k < args.perToken; k += 32)
+            order[k] = -1;
+        __syncwarp();
+        for (int e = lane; e < args.experts; e += 32) {
+            const float own = choice[e];
+            int before = 0;
+#pragma unroll 8
+            for (int other = 0; other < args.experts; ++other)
+                before += choice[other] > own || (choice[other] == own && other < e) ? 1 : 0;
+            if (before < args.perToken && own > -INFINITY)
+                order[before] = static_cast<short>(e);
+        }
+    } else {
+        for (int k = 0; k < args.perToken; ++k) {
+            const int expert = warpArgMax(choice, args.experts);
+            __syncwarp();
+            if (lane == 0) {
+                order[k] = static_cast<short>(expert);
+                if (expert >= 0)
+                    choice[expert] = -INFINITY;
+            }
+            __syncwarp();
+        }
+    }
+    __syncwarp();
+
     std::int32_t *ids = args.ids + static_cast<std::int64_t>(row) * args.perToken;
     float *weights = args.weights + static_cast<std::int64_t>(row) * args.perToken;
     float sum = 0.0F;
     float best = 0.0F;
-    for (int k = 0; k < args.perToken; ++k) {
-        const int expert = warpArgMax(choice, args.experts);
+    for (int base = 0; base < args.perToken; base += 32) { // 32 at a time; usually once
+        const int k = base + lane;
+        const int expert = k < args.perToken ? order[k] : -1;
         const float weight = expert >= 0 ? scores[expert] : 0.0F;
-        best = fmaxf(best, weight);
-        const bool kept = expert >= 0 && !(args.automatic && weight < kAutomaticShare * best);
-        __syncwarp();
-        if (lane == 0) {
+        float largest = fmaxf(best, weight); // of those up to this one
+        for (int distance = 1; distance < 32; distance *= 2) {
+            const float other = __shfl_up_sync(kAllLanes, largest, distance);
+            largest = lane >= distance ? fmaxf(largest, other) : largest;
+        }
+        best = __shfl_sync(kAllLanes, largest, 31);
+        const bool kept = expert >= 0 && !(args.automatic && weight < kAutomaticShare * largest);
+        sum += warpSum(kept ? weight : 0.0F);
+        if (k < args.perToken) {
             ids[k] = kept ? expert : -1;
             weights[k] = kept ? weight : 0.0F;
-            if (expert >= 0)
-                choice[expert] = -INFINITY;
         }
-        __syncwarp();
-        sum += kept ? weight : 0.0F;
     }
-    if (lane != 0)
-        return;
+    __syncwarp();
     const float factor = args.normalise ? args.scale / (sum + 1e-20F) : args.scale;
-    for (int k = 0; k < args.perToken; ++k)
+    for (int k = lane; k < args.perToken; k += 32)
         weights[k] *= factor;
 }
 
+__global__ void __launch_bounds__(32) routeKernel(RouteArgs args)
+{
+    letNextStart();
+    waitForPrevious();
+    routeRow(args, static_cast<int>(blockIdx.x));
+}
+
+constexpr int kRouterThreads = 256, kRouterExperts = kRouterThreads / 32;
+
+// Grid (experts / 8, rows). Each: float4 of a lane, columns <= 128 * Each.
+template <int Each> __global__ void __launch_bounds__(kRouterThreads) routerKernel(const RouterArgs args)
+{
+    constexpr int valuesEach = Each * 128 / kRouterThreads;
+    __shared__ __align__(16) float row[Each * 128];
+    __shared__ bool isLast;
+    letNextStart();
+    const int thread = static_cast<int>(threadIdx.x);
+    const int lane = thread % 32;
+    const int expert = static_cast<int>(blockIdx.x) * kRouterExperts + thread / 32;
+    const int index = static_cast<int>(blockIdx.y);
+    const bool mine = expert < args.route.experts;
+    float4 weight[Each];
+#pragma unroll
+    for (int i = 0; i < Each; ++i) {
+        const int column = (i * 32 + lane) * 4;
+        weight[i] = mine && column < args.columns
+            ? __ldg(reinterpret_cast<const float4 *>(args.weight + static_cast<std::int64_t>(expert) * args.columns + column))
+            : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+    }
+    float gain[valuesEach];
+#pragma unroll
+    for (int i = 0; i < valuesEach; ++i) {
+        const int column = i * kRouterThreads + thread;
+        gain[i] = args.gain != nullptr && column < args.columns ? args.gain[column] : 1.0F;
+    }
+    waitForPrevious();
+    float values[valuesEach];
+    float squares = 0.0F;
+#pragma unroll
+    for (int i = 0; i < valuesEach; ++i) {
+        const int column = i * kRouterThreads + thread;
+        values[i] = column < args.columns ? args.input[index * args.inputStride + column] : 0.0F;
+        squares += values[i] * values[i];
+    }
+    float scale = 1.0F;
+    if (args.gain != nullptr)
+        scale = rsqrtf(blockSum<kRouterThreads>(squares) / static_cast<float>(args.columns) + args.epsilon);
+#pragma unroll
+    for (int i = 0; i < valuesEach; ++i) {
+        const int column = i * kRouterThreads + thread;
+        const float value = values[i] * scale * gain[i];
+        row[column] = value;
+        // The blocks of a row share what is to be written.
+        if (args.gain == nullptr || i % static_cast<int>(gridDim.x) != static_cast<int>(blockIdx.x) || column >= args.columns)
+            continue; // whole warps
+        args.normed[index * args.normedStride + column] = value;
+        if (args.split.high != nullptr)
+            writeSplit(args.split, index, column / 32 * 32, value);
+    }
+    __syncthreads();
+    float sum = 0.0F;
+#pragma unroll
+    for (int i = 0; i < Each; ++i) {
+        const float4 x = *reinterpret_cast<const float4 *>(row + (i * 32 + lane) * 4);
+        const float4 w = weight[i];
+        sum = __fmaf_rn(w.w, x.w, __fmaf_rn(w.z, x.z, __fmaf_rn(w.y, x.y, __fmaf_rn(w.x, x.x, sum))));
+    }
+    sum = warpSum(sum);
+    if (lane == 0 && mine) {
+        // routeRow reads them past this multiprocessor's own cache.
+        const_cast<float *>(args.route.logits)[static_cast<std::int64_t>(index) * args.route.experts + expert] = sum;
+        __threadfence();
+    }
+    __syncthreads();
+    if (thread == 0) {
+        isLast = atomicAdd(args.tickets + index, 1) + 1 == static_cast<int>(gridDim.x);
+        if (isLast)
+            args.tickets[index] = 0;
+        __threadfence();
+    }
+    __syncthreads();
+    if (isLast && thread < 32)
+        routeRow(args.route, index);
+}
+
 } // namespace
+
+bool hasRouter(const RouterArgs &args)
+{
+    return args.route.rows <= kRouterRows && args.columns % 128 == 0 && args.columns <= kRouterColumns
+        && args.inputStride % 4 == 0 && args.route.experts <= kMaxExperts && args.route.groups <= kMaxGroups;
+}
+
+cudaError_t router(const RouterArgs &args, cudaStream_t stream)
+{
+    if (args.route.rows == 0)
+        return cudaSuccess;
+    const dim3 grid(static_cast<unsigned>((args.route.experts + kRouterExperts - 1) / kRouterExperts),
+        static_cast<unsigned>(args.route.rows));
+    return launchChained(routerKernel<kRouterColumns / 128>, grid, kRouterThreads, 0, stream, args);
+}
 
 cudaError_t route(const RouteArgs &args, cudaStream_t stream)
 {

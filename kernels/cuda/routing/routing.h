@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cuda/packed/split.cuh"
+
 #include <cuda_runtime.h>
 
 #include <cstdint>
@@ -23,5 +25,24 @@ struct RouteArgs {
     float *weights = nullptr;      // [rows, perToken]
 };
 cudaError_t route(const RouteArgs &args, cudaStream_t stream);
+
+// The router's product and the routing, for few rows; with `gain` the norm before it too, whose rows are left in `normed`
+// and `split`. F32 weight; columns a multiple of 128, at most kRouterColumns.
+inline constexpr int kRouterColumns = 2048, kRouterRows = 64;
+struct RouterArgs {
+    RouteArgs route;               // logits: written
+    const float *weight = nullptr; // [experts, columns]
+    const float *input = nullptr;  // [rows, columns], inputStride a multiple of 4
+    std::int64_t inputStride = 0;
+    int columns = 0;
+    const float *gain = nullptr;   // null: the input is normalised already
+    float epsilon = 0.0F;
+    float *normed = nullptr;
+    std::int64_t normedStride = 0;
+    SplitView split;               // high null: not wanted
+    int *tickets = nullptr;        // device [kRouterRows], zero before and after
+};
+bool hasRouter(const RouterArgs &args);
+cudaError_t router(const RouterArgs &args, cudaStream_t stream);
 
 } // namespace kernels::cuda
