@@ -87,6 +87,14 @@ int run(BenchCommand options)
     // Weights are read once a step, whatever the batch.
     const double bandwidth =
         results.front().readBytesPerToken * generate.mean / options.bench.batch / 1e9;
+    std::int64_t replayed = 0, recorded = 0, launched = 0;
+    for (const engine::BenchResult &result : results) {
+        replayed += result.replayedSteps;
+        recorded += result.recordedSteps;
+        launched += result.launchedSteps;
+    }
+    const bool records = replayed + recorded + launched > 0;
+    const std::string refusal = results.back().recordingRefusal;
     const std::uint64_t peakBytes = peakRssBytes(); // before the block that measures the machine
     const double machine = code == kDone && load->device == "cpu" ? measureReadBandwidth(options.model.threads) : 0;
 
@@ -110,6 +118,8 @@ int run(BenchCommand options)
         {"bandwidth_share", machine > 0 ? Json(bandwidth / machine) : Json()},
         {"machine_bandwidth_gbs", machine > 0 ? Json(machine) : Json()},
     };
+    if (records)
+        json["steps"] = {{"replayed", replayed}, {"recorded", recorded}, {"launched", launched}, {"refusal", refusal}};
     if (options.json) {
         printJson(json);
         return code;
@@ -126,6 +136,11 @@ int run(BenchCommand options)
     std::printf("first token after %.1f ms%s; load %.0f ms; peak memory %s\n", first.mean,
                 options.bench.image ? " from the picture" : "", session.loadMs(),
                 humanBytes(peakBytes).c_str());
+    if (records)
+        std::printf("steps: %lld replayed, %lld recorded, %lld launched operation by operation%s%s\n",
+                    static_cast<long long>(replayed), static_cast<long long>(recorded),
+                    static_cast<long long>(launched), refusal.empty() ? "" : "; not recorded: ",
+                    refusal.c_str());
     if (machine > 0)
         std::printf("weights read at %.1f GB/s, %.0f %% of the %.1f GB/s this machine reads\n",
                     bandwidth, bandwidth / machine * 100, machine);

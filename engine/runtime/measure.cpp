@@ -209,6 +209,7 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
             result.firstTokenMs = ms;
     }
     if (options.generateTokens > 0) {
+        const StepCounts before = parts.backend->stepCounts();
         const auto begin = Clock::now();
         for (int i = 0; i < options.generateTokens; ++i) {
             if (stop.stop_requested())
@@ -221,6 +222,11 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
         }
         result.generateTokensPerSecond = options.generateTokens * options.batch * 1000.0 /
                                          millisecondsBetween(begin, Clock::now());
+        const StepCounts after = parts.backend->stepCounts();
+        result.replayedSteps = after.replayed - before.replayed;
+        result.recordedSteps = after.recorded - before.recorded;
+        result.launchedSteps = after.launched - before.launched;
+        result.recordingRefusal = after.refusal;
     }
     return result;
 }

@@ -73,6 +73,10 @@ struct BenchResult {
     double promptTokensPerSecond = 0, generateTokensPerSecond = 0; // all sequences together
     double firstTokenMs = 0;
     double readBytesPerToken = 0; // weights a generated token must read
+    // Generated steps on a device that records them: queued as one piece, recorded, or operation by operation; the last
+    // reason why a recording failed.
+    std::int64_t replayedSteps = 0, recordedSteps = 0, launchedSteps = 0;
+    std::string recordingRefusal;
 };
 
 // A conversation as the model reads it.
