@@ -134,7 +134,7 @@ def selected_tokens(config, state, prefix, x, low, positions, visible):
         return visible
     best = scores.topk(count + 1, -1)
     gap = best.values[:, count - 1] - best.values[:, count]
-    selected_tokens.gap = min(selected_tokens.gap, float(gap[gap.isfinite()].min()))
+    selected_tokens.gap = min([selected_tokens.gap, *gap[gap.isfinite()].tolist()])
     return visible & torch.zeros_like(visible).scatter(1, best.indices[:, :count], True)
 
 
