@@ -15,6 +15,8 @@
 #include <QPushButton>
 #include <QVBoxLayout>
 
+#include <algorithm>
+
 namespace ui {
 
 namespace {
@@ -123,10 +125,31 @@ RoleLabel *ModelCard::addFact(QLayout *facts, const QString &name, const QString
     title->setPixelSize(theme::kSmallPixels);
     auto *content = new RoleLabel(theme::Role::Text, value);
     content->setToolTip(tip);
-    column->addWidget(title);
-    column->addWidget(content);
+    // One height for every script: a line of Chinese asks for more than one of Latin, and the baselines would part.
+    for (RoleLabel *label : {title, content}) {
+        label->setFixedHeight(label->fontMetrics().boundingRect(QStringLiteral("架Ag")).height());
+        column->addWidget(label);
+    }
     facts->addWidget(pair);
+    m_facts += pair;
     return content;
+}
+
+void ModelCard::alignFacts(const QVector<ModelCard *> &cards)
+{
+    for (qsizetype i = 0;; ++i) {
+        QVector<QWidget *> same;
+        for (const ModelCard *card : cards)
+            if (i < card->m_facts.size())
+                same += card->m_facts[i];
+        if (same.isEmpty())
+            return;
+        int width = 0;
+        for (QWidget *fact : same)
+            width = std::max(width, fact->layout()->sizeHint().width());
+        for (QWidget *fact : same)
+            fact->setMinimumWidth(width);
+    }
 }
 
 QWidget *ModelCard::makeDetails()

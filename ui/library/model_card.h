@@ -28,6 +28,8 @@ public:
     void setState(EngineService::LoadState state, double share, const QString &error,
         const std::optional<engine::LoadedModel> &loaded);
     void setDetailsShown(bool shown);
+    // The same fact of every card gets the same width, so that the cards read as a table.
+    static void alignFacts(const QVector<ModelCard *> &cards);
 
 signals:
     void loadRequested(const QString &key);
@@ -47,6 +49,7 @@ private:
     QPushButton *m_loadButton;
     QPushButton *m_detailsButton;
     QWidget *m_details = nullptr;
+    QVector<QWidget *> m_facts;
 };
 
 } // namespace ui

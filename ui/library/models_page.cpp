@@ -121,6 +121,7 @@ void ModelsPage::refreshStates()
                 own = model;
         card->setState(m_engine.loadState(options), m_engine.loadShare(options), m_engine.loadError(options), own);
     }
+    ModelCard::alignFacts(m_cards);
 }
 
 void ModelsPage::removeModel(const QString &key)

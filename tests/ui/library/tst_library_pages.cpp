@@ -75,6 +75,7 @@ private slots:
     void addedModelsComeBackAndCanBeRemoved();
     void aCardLoadsAndUnloadsItsModel();
     void aFailedLoadSaysWhyOnTheCard();
+    void theSameFactsOfTwoCardsLieInOneColumn();
     void settingsTakeEffectAtOnce();
 };
 
@@ -174,6 +175,29 @@ void TestLibraryPages::aFailedLoadSaysWhyOnTheCard()
     button(card, QStringLiteral("Load"))->click();
     QTRY_VERIFY(button(card, QStringLiteral("Try again")) != nullptr);
     QCOMPARE(texts(card).filter(QStringLiteral("is cut off")).size(), 1);
+}
+
+void TestLibraryPages::theSameFactsOfTwoCardsLieInOneColumn()
+{
+    if (!m_library->entries()[0].isUsable())
+        QSKIP("the embedded model is not in this tree");
+    ModelsPage page(*m_engine, *m_library, *m_settings);
+    page.resize(1180, 700);
+    page.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    const auto places = [&](ModelCard *card) {
+        QList<QPoint> list;
+        for (const RoleLabel *label : card->findChildren<RoleLabel *>())
+            if (QStringLiteral("Precision|On disk|Memory|Pictures|reads them").split(u'|').contains(label->text()))
+                list += label->mapTo(card, QPoint());
+        return list;
+    };
+    const QList<ModelCard *> cards = page.findChildren<ModelCard *>();
+    QVERIFY(cards.size() >= 2);
+    button(cards[0], QStringLiteral("Load"))->click(); // its memory is now a shorter text than the other's estimate
+    QTRY_VERIFY(texts(cards[0]).contains(QStringLiteral("10.0 MB")));
+    QTRY_COMPARE(places(cards[0]).size(), 5);
+    QTRY_COMPARE(places(cards[1]), places(cards[0]));
 }
 
 void TestLibraryPages::settingsTakeEffectAtOnce()
