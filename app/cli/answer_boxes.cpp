@@ -4,6 +4,8 @@
 
 #include "engine/grounding.h"
 
+#include <cstdio>
+
 namespace cli {
 
 Json groundingJson(const std::string &answer, const std::vector<std::shared_ptr<const engine::Image>> &pictures)
@@ -22,6 +24,20 @@ Json groundingJson(const std::string &answer, const std::vector<std::shared_ptr<
         }
     }
     return boxes;
+}
+
+void printBoxes(const std::string &answer, const std::vector<std::shared_ptr<const engine::Image>> &pictures)
+{
+    for (const engine::Grounding &one : engine::findGroundings(answer)) {
+        for (const engine::GroundingBox &box : one.boxes) {
+            for (std::size_t i = 0; i < pictures.size(); ++i) {
+                const engine::PixelBox at = engine::boxInPixels(box, pictures[i]->width, pictures[i]->height);
+                const std::string number = pictures.size() > 1 ? " of picture " + std::to_string(i + 1) : "";
+                std::fprintf(stderr, "%s: pixels %d,%d to %d,%d%s\n", one.phrase.c_str(), at.left, at.top, at.right, at.bottom,
+                             number.c_str());
+            }
+        }
+    }
 }
 
 } // namespace cli

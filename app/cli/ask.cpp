@@ -19,6 +19,7 @@ struct AskOptions {
     std::vector<std::string> images;
     std::string question;
     bool json = false;
+    bool where = false;
 };
 
 int run(const AskOptions &options)
@@ -30,6 +31,7 @@ int run(const AskOptions &options)
     auto request = options.model.request(options.question, *std::move(pictures));
     if (!request)
         return fail(request.error(), options.json);
+    request->turns.back().asksWhere = options.where;
     const auto load = options.model.loadOptions();
     if (!load)
         return fail(load.error(), options.json);
@@ -60,6 +62,8 @@ int run(const AskOptions &options)
     } else {
         if (!answer.text.empty())
             std::fputs("\n", stdout);
+        if (options.where)
+            printBoxes(answer.text, shown);
         if (answer.end.usage.promptTokens > 0)
             std::fprintf(stderr, "%s\n", metricsLine(session, answer).c_str());
     }
@@ -77,6 +81,8 @@ AddedCommand addAsk(CLI::App &app)
         ->add_option("-i,--image", options->images,
                      "Picture (PNG, JPEG, BMP, WebP); may be given several times")
         ->allow_extra_args(false);
+    command->add_flag("--where", options->where,
+                      "The question names something in the picture (a red circle): answer with its boxes");
     command->add_flag("--json", options->json, "Everything as one JSON object on stdout");
     command->add_option("question", options->question, "The question")->required();
     return {command, [options] { return run(*options); }};

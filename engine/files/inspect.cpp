@@ -163,6 +163,7 @@ Result<ModelInfo> inspectPath(const std::filesystem::path &path, bool listTensor
         ChosenChatFormat chosen = chooseChatFormat(*files, **tokenizer);
         info.chatFormat = std::string(chosen.format->id());
         info.thinks = chosen.format->canThink();
+        info.locates = info.readsPictures && chosen.format->canLocate();
         if (!chosen.warning.empty())
             info.warnings.push_back(std::move(chosen.warning));
     } else {

@@ -96,6 +96,7 @@ Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::
             parts->info.warnings.push_back(std::move(chosen.warning));
         parts->info.chatFormat = std::string(parts->chatFormat->id());
         parts->info.thinks = parts->chatFormat->canThink();
+        parts->info.locates = parts->info.readsPictures && parts->chatFormat->canLocate();
     } else if (tokenizer.error().code != ErrorCode::Unsupported) {
         return std::move(tokenizer).error();
     } else {

@@ -251,6 +251,13 @@ static Result<BuiltPrompt> buildWithOwnExperts(const GenerationRequest &request,
     if (!parts.tokenizer || !parts.chatFormat)
         return Error{ErrorCode::Unsupported,
                      parts.noTokenizer + (parts.noTokenizer.ends_with('.') ? "" : ".") + " The model can be measured and not asked."};
+    if (std::ranges::any_of(request.turns, &Turn::asksWhere)) {
+        if (!parts.info.locates)
+            return Error{ErrorCode::Unsupported, "the model " + parts.info.name +
+                                                     " cannot say where something is in a picture; ask in words"};
+        if (images.empty())
+            return badRequest("there is no picture to look for it in; add one");
+    }
     if (textBytes / kMostBytesPerToken >= static_cast<std::size_t>(parts.plan.contextTokens))
         return tooLong(textBytes / kMostBytesPerToken, parts.plan.contextTokens);
 

@@ -48,6 +48,7 @@ public:
     // "llama3", "llama3.1", "plain"
     virtual std::string_view id() const = 0;
     virtual bool canThink() const = 0;
+    virtual bool canLocate() const { return false; } // writes turns that ask where something is
     // `imageTokens(i)` is the token count of picture i, known from its size alone. The prompt ends where the answer begins.
     // Errors: Unsupported (tools in a format without them, pictures in a model without), BadRequest (JSON of tools),
     // ContextFull (longer than mostTokens).

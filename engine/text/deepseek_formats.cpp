@@ -226,6 +226,7 @@ public:
     using PiecewiseFormat::PiecewiseFormat;
     std::string_view id() const override { return "deepseek-vl2"; }
     bool canThink() const override { return false; }
+    bool canLocate() const override { return true; }
     std::vector<std::string> stopTexts() const override { return {std::string(kDeepSeekEos), "<|User|>"}; }
 
 private:
@@ -246,7 +247,14 @@ private:
                     if (i + 1 < turn.images.size() || !words.empty())
                         pieces.text("\n"); // the processor strips it from a turn's end
                 }
-                pieces.text(words);
+                if (turn.asksWhere) { // as the authors' examples ask (DeepSeek-VL2, README)
+                    pieces.token("<|ref|>");
+                    pieces.text(words);
+                    pieces.token("<|/ref|>");
+                    pieces.text(".");
+                } else {
+                    pieces.text(words);
+                }
                 pieces.text("\n\n");
                 pieces.token("<|Assistant|>");
                 pieces.text(":");

@@ -70,6 +70,7 @@ private slots:
     void errorsHaveTheirCodes_data();
     void errorsHaveTheirCodes();
     void askAnswersAndMeasures();
+    void whereAnswersWithBoxes();
     void sameSeedSameAnswer();
     void guessedTokensChangeNoAnswer();
     void windowsAndExpertsAreObeyed();
@@ -194,6 +195,24 @@ void TestCli::askAnswersAndMeasures()
     QCOMPARE(json["answer"].toString() + (json["answer"].toString().isEmpty() ? "" : "\n"),
              QString::fromUtf8(plain.out));
     QCOMPARE(json["model"].toString(), QStringLiteral("mini-vl"));
+}
+
+void TestCli::whereAnswersWithBoxes()
+{
+    const QStringList question{"ask", "--where", "-i", picture(), "red circle"};
+    const Outcome outcome = run(QStringList(question) << "--json");
+    QCOMPARE(outcome.code, 0);
+    const QJsonArray boxes = outcome.json()["boxes"].toArray();
+    QCOMPARE(boxes.size(), 1);
+    const QJsonArray at = boxes[0].toObject()["box"].toArray();
+    QVERIFY(at[0].toInt() < at[2].toInt() && at[1].toInt() < at[3].toInt());
+    const QJsonArray pixels = boxes[0].toObject()["pixels"].toArray().at(0).toArray();
+    QVERIFY(run(question).err.contains(QByteArray("red circle: pixels ") + QByteArray::number(pixels[0].toInt()) + ','));
+    const Outcome blind = run({"ask", "--where", "red circle"});
+    QCOMPARE(blind.code, 2);
+    QVERIFY(blind.err.contains("no picture"));
+    const Outcome text = run({"ask", "--where", "-m", QStringLiteral(DIPTYCH_SOURCE_DIR "/tests/golden/models/qwen2"), "red circle"});
+    QVERIFY(text.code != 0);
 }
 
 void TestCli::sameSeedSameAnswer()

@@ -64,6 +64,7 @@ struct ModelInfo {
     int expertsPerToken = 0;
     bool readsPictures = false;
     bool thinks = false;       // its chat format has a thinking part
+    bool locates = false;      // can be asked for the boxes of what a phrase names (Turn::asksWhere)
     std::vector<TensorSummary> tensors; // only from inspect
     std::vector<std::string> warnings;
 };

@@ -35,6 +35,9 @@ struct Turn {
     std::string thinking; // assistant turns: what was thought, dropped or kept as the chat format says
     std::vector<std::shared_ptr<const Image>> images;
     std::vector<ToolCall> toolCalls = {}; // assistant turns: asked for after `text`
+    // User turns: `text` names something, and the answer is to give its boxes (grounding.h). Refused by models without
+    // LoadedModel's `info.locates`.
+    bool asksWhere = false;
 };
 
 struct SamplingOptions {

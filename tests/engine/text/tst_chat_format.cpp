@@ -34,6 +34,7 @@ private slots:
     void specialSpellingsInTurnsStayText_data();
     void specialSpellingsInTurnsStayText();
     void picturesTakeTheirPlacesAndCutTheText();
+    void aTurnThatAsksWhereWrapsItsPhrase();
     void picturesWithoutAPictureTokenAreRefused();
     void tokensThatTheVocabularyLacksBecomeText();
     void formatIsChosenByClues_data();
@@ -422,6 +423,23 @@ void TestChatFormat::picturesTakeTheirPlacesAndCutTheText()
     QCOMPARE(prompt->images[1].image, 1);
     QCOMPARE(prompt->images[1].firstToken, 8);
     QCOMPARE(format->render({.turns = turns}).value(), kBos + "<|User|>: <image>\n<image>\nhi <image>\n\n<|Assistant|>:"s);
+}
+
+// `<|ref|>phrase<|/ref|>.` is how the authors ask (DeepSeek-VL2's README); only the format may write these tokens.
+void TestChatFormat::aTurnThatAsksWhereWrapsItsPhrase()
+{
+    const auto tokenizer = withTokens({kBos, kEos, "<|User|>", "<|Assistant|>", "<image>", "<|ref|>", "<|/ref|>"}); // 300 ... 306
+    auto turns = std::vector<Turn>{turn(Role::User, " a <|ref|> ")};
+    turns[0].images.resize(1);
+    turns[0].asksWhere = true;
+    const auto format = makeDeepSeekVl2("<image>");
+    QVERIFY(format->canLocate() && !makeQwen3("")->canLocate());
+    QCOMPARE(format->render({.turns = turns}).value(),
+        kBos + "<|User|>: <image>\n<|ref|>a <|ref|><|/ref|>.\n\n<|Assistant|>:"s);
+    const auto prompt = format->encode({.turns = turns}, *tokenizer, [](int) { return 1; });
+    QVERIFY(prompt.ok());
+    QCOMPARE(std::ranges::count(prompt->ids, 305), 1); // the typed one stayed text
+    QCOMPARE(std::ranges::count(prompt->ids, 306), 1);
 }
 
 void TestChatFormat::picturesWithoutAPictureTokenAreRefused()
