@@ -304,6 +304,18 @@
         <source>Drop pictures here to ask about them</source>
         <translation>把图片拖放到这里提问</translation>
     </message>
+    <message>
+        <source>Name something in the picture: the red circle</source>
+        <translation>写出图中的一样东西：红色的圆形</translation>
+    </message>
+    <message>
+        <source>Where</source>
+        <translation>在哪里</translation>
+    </message>
+    <message>
+        <source>Have the model frame in the picture what you name</source>
+        <translation>让模型在图中框出你写的东西</translation>
+    </message>
 </context>
 <context>
     <name>ui::ChatSession</name>

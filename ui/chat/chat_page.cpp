@@ -70,6 +70,10 @@ ChatPage::ChatPage(EngineService &engine, ModelLibrary &library, ConversationSto
     m_editBar->setMaximumWidth(theme::kReadingWidth + 40);
     m_composer = new Composer(loader, this);
     m_composer->setMaximumWidth(theme::kReadingWidth + 40);
+    m_where = new QPushButton(m_composer);
+    m_where->setCheckable(true);
+    m_where->setIcon(theme::icon(QStringLiteral("where")));
+    m_composer->addTool(m_where);
     auto *centred = new QVBoxLayout;
     centred->setSpacing(6);
     centred->addWidget(m_editBar);
@@ -89,6 +93,11 @@ ChatPage::ChatPage(EngineService &engine, ModelLibrary &library, ConversationSto
         parameters.think = on;
         m_session->setParameters(parameters);
     });
+    connect(m_where, &QPushButton::toggled, this, [this](bool on) {
+        m_composer->setPlaceholder(on ? tr("Name something in the picture: the red circle") : QString());
+        m_composer->takeFocus();
+    });
+    connect(m_composer, &Composer::contentChanged, this, &ChatPage::refreshWhere);
     connect(m_empty, &EmptyChat::exampleRequested, this, &ChatPage::askExample);
     connect(m_view, &TranscriptView::regenerateRequested, this, &ChatPage::regenerate);
     connect(m_view, &TranscriptView::editRequested, this, &ChatPage::beginEdit);
@@ -264,12 +273,14 @@ void ChatPage::onSend(const QString &text, const QVector<LoadedPicture> &picture
     if (m_session->isRunning())
         return;
     const qint64 editing = m_editing;
+    const bool where = m_where->isChecked();
     endEdit();
     m_composer->clear();
+    m_where->setChecked(false);
     if (editing)
-        m_session->askInstead(editing, text, pictures);
+        m_session->askInstead(editing, text, pictures, where);
     else
-        m_session->ask(text, pictures);
+        m_session->ask(text, pictures, where);
     refresh();
 }
 
@@ -303,6 +314,7 @@ void ChatPage::beginEdit(qint64 message)
     m_editBar->setVisible(true);
     m_composer->setText(question.text);
     m_composer->setPictures(question.pictures);
+    m_where->setChecked(question.asksWhere);
     m_composer->takeFocus();
 }
 
@@ -357,12 +369,26 @@ void ChatPage::refresh()
             context = loaded.contextTokens;
     }
     m_composer->setContextUse(m_session->usedTokens(), m_session->usedTokens() > 0 ? context : 0);
+    refreshWhere();
+}
+
+void ChatPage::refreshWhere()
+{
+    if (!m_session)
+        return;
+    const ModelEntry *entry = m_library.find(m_session->modelKey());
+    const bool possible = entry && entry->info.locates && (m_composer->hasPictures() || m_session->hasPictures());
+    m_where->setVisible(possible);
+    if (!possible)
+        m_where->setChecked(false);
 }
 
 void ChatPage::retranslate()
 {
     m_parameters->setToolTip(tr("Temperature, seed, system prompt and more"));
     m_parameters->setAccessibleName(tr("Parameters"));
+    m_where->setText(tr("Where"));
+    m_where->setToolTip(tr("Have the model frame in the picture what you name"));
     m_export->setText(tr("Export"));
     m_export->setAccessibleName(tr("Export"));
     m_export->setToolTip(tr("Save this conversation as Markdown"));

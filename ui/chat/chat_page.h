@@ -62,6 +62,7 @@ private:
     void show(ChatSession *session);
     ChatSession *makeSession();
     void refresh();
+    void refreshWhere(); // shown where the model can point and there is a picture
     void onSend(const QString &text, const QVector<LoadedPicture> &pictures);
     void beginEdit(qint64 message);
     void endEdit();
@@ -87,6 +88,7 @@ private:
     QLabel *m_editLabel;
     QPushButton *m_editCancel;
     Composer *m_composer;
+    QPushButton *m_where;
     DropOverlay *m_overlay;
     qint64 m_editing = 0;
     qint64 m_wanted = 0; // conversation being read from disk

@@ -12,11 +12,14 @@
 #include <QLocale>
 #include <QRandomGenerator>
 
+#include <algorithm>
+
 namespace ui {
 
 namespace {
 
 constexpr qsizetype kTitleCharacters = 60;
+const QString kAsksWhere = QStringLiteral("where"); // the stored name of such a question's text
 
 QString titleFrom(const QString &question)
 {
@@ -118,6 +121,8 @@ void ChatSession::restore(const StoredConversation &stored)
         message.id = row.id;
         message.author = row.role == StoredRole::User ? Author::User : Author::Assistant;
         for (const StoredPart &part : row.parts) {
+            if (part.kind == PartKind::Text && part.name == kAsksWhere)
+                turn.asksWhere = true;
             if (part.kind != PartKind::Image)
                 continue;
             LoadedPicture picture;
@@ -206,7 +211,7 @@ void ChatSession::rename(const QString &title)
     emit changed();
 }
 
-void ChatSession::ask(const QString &text, const QVector<LoadedPicture> &pictures)
+void ChatSession::ask(const QString &text, const QVector<LoadedPicture> &pictures, bool asksWhere)
 {
     if (isRunning() || text.trimmed().isEmpty())
         return;
@@ -232,11 +237,14 @@ void ChatSession::ask(const QString &text, const QVector<LoadedPicture> &picture
     }
     StoredPart words;
     words.text = text;
+    if (asksWhere)
+        words.name = kAsksWhere;
     parts.push_back(words);
     Turn turn;
     turn.parent = leaf();
     turn.role = engine::Role::User;
     turn.pictures = pictures;
+    turn.asksWhere = asksWhere;
     turn.id = m_store.addMessage(m_conversation, turn.parent, StoredRole::User, parts);
     message.id = turn.id;
     m_turns.push_back(turn);
@@ -268,16 +276,16 @@ ChatSession::Question ChatSession::question(qint64 message) const
     const int index = m_messages.indexOf(message);
     if (index < 0)
         return {};
-    return {QString::fromUtf8(m_messages.source(index, PartId::Answer)), m_turns[index].pictures};
+    return {QString::fromUtf8(m_messages.source(index, PartId::Answer)), m_turns[index].pictures, m_turns[index].asksWhere};
 }
 
-void ChatSession::askInstead(qint64 message, const QString &text, const QVector<LoadedPicture> &pictures)
+void ChatSession::askInstead(qint64 message, const QString &text, const QVector<LoadedPicture> &pictures, bool asksWhere)
 {
     const int index = m_messages.indexOf(message);
     if (isRunning() || index < 0 || text.trimmed().isEmpty())
         return;
     dropFrom(index);
-    ask(text, pictures);
+    ask(text, pictures, asksWhere);
 }
 
 QImage ChatSession::picture(qint64 message, int index) const
@@ -286,6 +294,11 @@ QImage ChatSession::picture(qint64 message, int index) const
     if (row < 0 || index >= m_turns[row].pictures.size() || !m_turns[row].pictures[index].image)
         return {};
     return ImageLoader::toQImage(*m_turns[row].pictures[index].image);
+}
+
+bool ChatSession::hasPictures() const
+{
+    return std::any_of(m_turns.begin(), m_turns.end(), [](const Turn &turn) { return !turn.pictures.isEmpty(); });
 }
 
 void ChatSession::startAnswer()
@@ -315,6 +328,7 @@ void ChatSession::sendRequest()
         system.text = m_parameters.system.toStdString();
         request.turns.push_back(std::move(system));
     }
+    const ModelEntry *entry = m_library.find(m_modelKey);
     for (int index = 0; index < m_turns.size(); ++index) {
         if (m_turns[index].id == m_answer.id())
             break;
@@ -326,11 +340,12 @@ void ChatSession::sendRequest()
             if (picture.image)
                 turn.images.push_back(picture.image);
         }
+        // A model that was chosen since and cannot point reads the question as words.
+        turn.asksWhere = m_turns[index].asksWhere && entry && entry->info.locates;
         request.turns.push_back(std::move(turn));
     }
     request.sampling = m_parameters.sampling();
     request.sampling.seed = m_answer.run().seed;
-    const ModelEntry *entry = m_library.find(m_modelKey);
     if (entry && entry->info.thinks && !m_parameters.think)
         request.think.mode = engine::ThinkMode::Off;
     m_answer.send(std::move(request));
@@ -354,9 +369,9 @@ void ChatSession::onFinished(AnswerState state)
 void ChatSession::showBoxes(int answer)
 {
     int question = answer - 1;
-    while (question >= 0 && m_turns[question].role != engine::Role::User)
+    while (question >= 0 && m_messages.at(question).pictures.isEmpty()) // a later question may be about an earlier picture
         --question;
-    if (question < 0 || m_messages.at(question).pictures.isEmpty())
+    if (question < 0)
         return;
     const QByteArray &text = m_messages.source(answer, PartId::Answer);
     QVector<PictureBox> boxes;

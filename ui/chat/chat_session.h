@@ -54,21 +54,24 @@ public:
     [[nodiscard]] MessageModel *messages() { return &m_messages; }
     [[nodiscard]] bool isRunning() const { return m_answer.isRunning(); }
     [[nodiscard]] bool isEmpty() const { return m_turns.isEmpty(); }
+    [[nodiscard]] bool hasPictures() const;
     [[nodiscard]] const QString &modelKey() const { return m_modelKey; }
     void setModelKey(const QString &key); // from the next answer on
     [[nodiscard]] const ChatParameters &parameters() const { return m_parameters; }
     void setParameters(const ChatParameters &parameters);
     [[nodiscard]] int usedTokens() const { return m_usedTokens; }
 
-    void ask(const QString &text, const QVector<LoadedPicture> &pictures);
+    // asksWhere: the text names something, and the answer is to give its boxes.
+    void ask(const QString &text, const QVector<LoadedPicture> &pictures, bool asksWhere = false);
     void regenerate();
     // The question and all after it make room for a new branch; returns what it was asked with.
     struct Question {
         QString text;
         QVector<LoadedPicture> pictures;
+        bool asksWhere = false;
     };
     [[nodiscard]] Question question(qint64 message) const;
-    void askInstead(qint64 message, const QString &text, const QVector<LoadedPicture> &pictures);
+    void askInstead(qint64 message, const QString &text, const QVector<LoadedPicture> &pictures, bool asksWhere = false);
     void stop();
     void rename(const QString &title); // as shown; the store is told by who renames
     [[nodiscard]] QImage picture(qint64 message, int index) const;
@@ -84,6 +87,7 @@ private:
         RowId parent = 0;
         engine::Role role = engine::Role::User;
         QVector<LoadedPicture> pictures; // `image` is null while it is read back from disk
+        bool asksWhere = false;
     };
     void startAnswer();
     void sendRequest();

@@ -181,6 +181,11 @@ void Composer::setPictures(const QVector<LoadedPicture> &pictures)
     d->tray->setPictures(pictures);
 }
 
+bool Composer::hasPictures() const
+{
+    return d->tray->count() > 0;
+}
+
 void Composer::clear()
 {
     d->text->clear();
@@ -240,7 +245,7 @@ void Composer::setContextUse(int usedTokens, int ofTokens)
 void Composer::setPlaceholder(const QString &text)
 {
     d->hint = text;
-    d->text->setHintText(text);
+    d->text->setHintText(text.isEmpty() ? tr("Ask about a picture, or drop one here") : text);
 }
 
 void Composer::addTool(QWidget *tool)
@@ -342,7 +347,7 @@ void Composer::changeEvent(QEvent *event)
         setThinkOn(isThinkOn());
         setPicturesAllowed(d->picturesAllowed, d->whyNoPictures);
         if (d->hint.isEmpty())
-            d->text->setHintText(tr("Ask about a picture, or drop one here"));
+            setPlaceholder({});
         setContextUse(d->usedTokens, d->ofTokens);
         d->think->setToolTip(tr("Whether the model thinks before it answers"));
     } else if (event->type() == QEvent::PaletteChange && d->send) {

@@ -31,6 +31,7 @@ public:
     void setText(const QString &text);
     [[nodiscard]] QVector<LoadedPicture> pictures() const;
     void setPictures(const QVector<LoadedPicture> &pictures);
+    [[nodiscard]] bool hasPictures() const; // also those still being read
     void clear();                         // after the question was taken
     void setBusy(bool busy);              // Send becomes Stop
     void setPicturesAllowed(bool allowed, const QString &why = {}); // a model that reads no pictures
@@ -38,7 +39,7 @@ public:
     [[nodiscard]] bool isThinkOn() const;
     void setThinkOn(bool on);
     void setContextUse(int usedTokens, int ofTokens); // 0 of 0: nothing shown
-    void setPlaceholder(const QString &text);
+    void setPlaceholder(const QString &text); // empty: the usual one
     void addTool(QWidget *tool);          // beside "Add picture"
     void takeFocus();
 

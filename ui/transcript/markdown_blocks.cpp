@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transcript/markdown_blocks.h"
 
+#include "engine/grounding.h"
 #include "transcript/readable_maths.h"
 
 #include <md4c.h>
@@ -434,31 +435,18 @@ void markBracketMaths(Block &block)
         [](const Span &a, const Span &b) { return a.begin < b.begin; });
 }
 
-// Formulas that one line can show are shown as one; the others keep their source, as code.
-void showMaths(Block &block)
+struct Change {
+    int begin = 0; // in Block::text
+    int end = 0;
+    QString shown;
+};
+
+// Shows other text at some places; they do not overlap and are in order.
+void show(const std::vector<Change> &changes, Block &block)
 {
-    struct Change {
-        int begin = 0;
-        int end = 0;
-        QString shown;
-    };
-    std::vector<Change> changes;
-    for (Span &span : block.spans) {
-        if (!(span.style & SpanMath) || block.kind == BlockKind::Code || (!changes.empty() && span.begin < changes.back().end))
-            continue;
-        QStringView source = QStringView(block.text).sliced(span.begin, span.end - span.begin);
-        const bool inBrackets = (source.startsWith(u"\\(") && source.endsWith(u"\\)")) ||
-                                (source.startsWith(u"\\[") && source.endsWith(u"\\]"));
-        if (inBrackets && source.size() >= 4)
-            source = source.sliced(2).chopped(2);
-        if (std::optional<QString> shown = readableMaths(source); shown && !shown->isEmpty())
-            changes.push_back({span.begin, span.end, *std::move(shown)});
-        else
-            span.style |= SpanCode;
-    }
     if (changes.empty())
         return;
-    // Where a place of the old text is in the new one; inside a formula it goes to the formula's beginning or end.
+    // Where a place of the old text is in the new one; inside a change it goes to the change's beginning or end.
     const auto moved = [&changes](int offset, bool toEnd) {
         int by = 0;
         for (const Change &change : changes) {
@@ -473,7 +461,7 @@ void showMaths(Block &block)
     };
     std::vector<SourceRun> runs;
     for (const SourceRun &run : block.runs) {
-        // A formula is one run of its own: it is copied whole or not at all.
+        // What is changed is one run of its own: it is copied whole or not at all.
         int from = run.begin;
         int sourceFrom = run.sourceBegin;
         const int end = run.begin + run.length;
@@ -508,6 +496,41 @@ void showMaths(Block &block)
     for (auto change = changes.rbegin(); change != changes.rend(); ++change)
         block.text.replace(change->begin, change->end - change->begin, change->shown);
     block.runs = std::move(runs);
+}
+
+// Formulas that one line can show are shown as one; the others keep their source, as code.
+void showMaths(Block &block)
+{
+    std::vector<Change> changes;
+    for (Span &span : block.spans) {
+        if (!(span.style & SpanMath) || block.kind == BlockKind::Code || (!changes.empty() && span.begin < changes.back().end))
+            continue;
+        QStringView source = QStringView(block.text).sliced(span.begin, span.end - span.begin);
+        const bool inBrackets = (source.startsWith(u"\\(") && source.endsWith(u"\\)")) ||
+                                (source.startsWith(u"\\[") && source.endsWith(u"\\]"));
+        if (inBrackets && source.size() >= 4)
+            source = source.sliced(2).chopped(2);
+        if (std::optional<QString> shown = readableMaths(source); shown && !shown->isEmpty())
+            changes.push_back({span.begin, span.end, *std::move(shown)});
+        else
+            span.style |= SpanCode;
+    }
+    show(changes, block);
+}
+
+// What a picture model points at is framed in the picture; in the text its name stands alone.
+void showGroundings(Block &block)
+{
+    if (block.kind == BlockKind::Code || !block.text.contains(QLatin1String("<|det|>")))
+        return;
+    const QByteArray utf8 = block.text.toUtf8();
+    const auto place = [&utf8](std::size_t byte) {
+        return static_cast<int>(QString::fromUtf8(utf8.constData(), static_cast<qsizetype>(byte)).size());
+    };
+    std::vector<Change> changes;
+    for (const engine::Grounding &one : engine::findGroundings({utf8.constData(), static_cast<std::size_t>(utf8.size())}))
+        changes.push_back({place(one.begin), place(one.end), QString::fromStdString(one.phrase)});
+    show(changes, block);
 }
 
 // Where the next part of a long block ends.
@@ -594,6 +617,7 @@ std::vector<Block> Builder::take()
         }
         markBracketMaths(block);
         showMaths(block);
+        showGroundings(block);
         if (block.kind == BlockKind::Table || partEnd(block, 0) == block.text.size()) {
             result.push_back(std::move(block));
             continue;

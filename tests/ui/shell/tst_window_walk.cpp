@@ -35,6 +35,7 @@ class TestWindowWalk : public QObject
 
 private slots:
     void aDroppedPictureIsAskedAnsweredKeptAndFound();
+    void whatIsNamedIsFramedAndFramedAgainLater();
     void everyPageOpensInBothLanguagesAndThemes();
     void anEmptyQuestionIsNotSent();
     void aFileThatIsNoPictureSaysSo();
@@ -100,6 +101,52 @@ void TestWindowWalk::aDroppedPictureIsAskedAnsweredKeptAndFound()
     QCOMPARE(window.chatPage()->session()->messages()->plainText(1), answer);
     // The picture comes back from the database as well.
     QTRY_VERIFY(!window.chatPage()->session()->messages()->at(0).pictures.value(0).thumbnail.isNull());
+}
+
+void TestWindowWalk::whatIsNamedIsFramedAndFramedAgainLater()
+{
+    QRectF framed;
+    qint64 conversation = 0;
+    {
+        const auto application = start();
+        MainWindow &window = application->window();
+        window.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&window));
+        ChatPage *chat = window.chatPage();
+        QPushButton *where = nullptr;
+        for (QPushButton *button : chat->composer()->findChildren<QPushButton *>())
+            if (button->text() == ChatPage::tr("Where"))
+                where = button;
+        QVERIFY(where && !where->isVisible()); // there is no picture yet
+        drop(chat, m_picture);
+        QTRY_COMPARE(chat->composer()->pictures().size(), 1);
+        QVERIFY(where->isVisible());
+        QTest::mouseClick(where, Qt::LeftButton);
+        QVERIFY(where->isChecked());
+        auto *text = chat->composer()->findChild<QTextEdit *>();
+        QTest::keyClicks(text, QStringLiteral("the red circle"));
+        QTest::keyClick(text, Qt::Key_Return);
+        QVERIFY(!where->isChecked()); // the next question is one of words again
+        QTRY_COMPARE(chat->session()->messages()->count(), 2);
+        QTRY_VERIFY_WITH_TIMEOUT(!chat->session()->isRunning(), 25000);
+        const QVector<PictureBox> boxes = chat->session()->messages()->at(0).pictures.value(0).boxes;
+        QCOMPARE(boxes.size(), 1);
+        framed = boxes[0].place;
+        QVERIFY(framed.contains(QPointF(0.235, 0.29))); // the circle's centre
+        QVERIFY(chat->session()->messages()->plainText(1).contains(QStringLiteral("red circle")));
+        conversation = chat->currentConversation();
+        chat->editLast();
+        QVERIFY(where->isChecked());
+    }
+    const auto application = start();
+    MainWindow &window = application->window();
+    window.show();
+    window.chatPage()->openConversation(conversation);
+    QTRY_COMPARE(window.chatPage()->session()->messages()->count(), 2);
+    QCOMPARE(window.chatPage()->session()->messages()->at(0).pictures.value(0).boxes.value(0).place, framed);
+    window.chatPage()->regenerate(); // asks the same again
+    QTRY_COMPARE_WITH_TIMEOUT(window.chatPage()->session()->isRunning(), false, 25000);
+    QTRY_COMPARE(window.chatPage()->session()->messages()->at(0).pictures.value(0).boxes.value(0).place, framed);
 }
 
 void TestWindowWalk::everyPageOpensInBothLanguagesAndThemes()

@@ -126,6 +126,7 @@ private slots:
     void shuffledLinesGiveTheSameBlocks();
     void finalBlocksNeverChange();
     void linksDefinedLaterAreFound();
+    void whatAModelPointsAtIsNamed();
     void blocksKnowTheirSource();
     void hostileTextEndsInTime_data();
     void hostileTextEndsInTime();
@@ -194,6 +195,21 @@ void TestBlockSplitter::linksDefinedLaterAreFound()
     QCOMPARE(blocks[0].text, QStringLiteral("See the page."));
     QCOMPARE(blocks[0].spans.size(), 1U);
     QCOMPARE(blocks[0].spans[0].target, QStringLiteral("https://example.org"));
+}
+
+void TestBlockSplitter::whatAModelPointsAtIsNamed()
+{
+    const QByteArray source("Here: <|ref|>圆形 one<|/ref|><|det|>[[1, 2, 30, 40]]<|/det|> and **<|ref|>b<|/ref|><|det|>[[1,2,3,4], [5,6,7,8]]<|/det|>**.");
+    const std::vector<Block> blocks = parseMarkdown(source);
+    QCOMPARE(blocks.size(), std::size_t(1));
+    QCOMPARE(blocks[0].text, QStringLiteral("Here: 圆形 one and b."));
+    bool found = false; // copied with all that was written
+    for (const SourceRun &run : blocks[0].runs)
+        found |= blocks[0].text.mid(run.begin, run.length) == QStringLiteral("圆形 one") &&
+                 source.mid(run.sourceBegin, run.sourceEnd - run.sourceBegin) == "<|ref|>圆形 one<|/ref|><|det|>[[1, 2, 30, 40]]<|/det|>";
+    QVERIFY(found);
+    const QByteArray other("<|ref|>b<|/ref|><|det|>[[1, 2, 3]]<|/det|>");
+    QCOMPARE(parseMarkdown(other).front().text, QString::fromUtf8(other)); // no box
 }
 
 void TestBlockSplitter::blocksKnowTheirSource()
