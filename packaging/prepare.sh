@@ -26,7 +26,10 @@ install_missing() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-# The CUDA plug-in is built where nvcc is found; the program runs without it.
+# The CUDA plug-in is built where nvcc is found, on the path or where NVIDIA's packages put it; the program runs without it.
+if ! command -v nvcc >/dev/null && [ -x /usr/local/cuda/bin/nvcc ]; then
+    PATH=$PATH:/usr/local/cuda/bin
+fi
 cuda_options() {
     if command -v nvcc >/dev/null; then
         echo "-DDIPTYCH_CUDA=ON"

@@ -8,6 +8,7 @@
 // float32 sums of 32 columns. Every weight byte is read once by one block (twice when more than eight rows ask).
 // Bound: weight bytes over memory bandwidth. Digits of four to six bits go through stream.cuh.
 
+#include "cuda/common/activation.cuh"
 #include "cuda/common/launch.cuh"
 #include "cuda/decode/decode.h"
 #include "cuda/packed/unpack.cuh"
@@ -17,16 +18,6 @@ namespace kernels::cuda {
 namespace decode {
 
 inline constexpr int kWarps = 8, kColumns = 8, kOutputs = 32;
-
-__device__ inline float activated(float x, Activation activation)
-{
-    switch (activation) {
-    case Activation::Silu: return x / (1.0F + expf(-x));
-    case Activation::GeluTanh: return 0.5F * x * (1.0F + tanhf(0.7978845608028654F * (x + 0.044715F * x * x * x)));
-    case Activation::GeluErf: return 0.5F * x * (1.0F + erff(x * 0.7071067811865476F));
-    default: return x;
-    }
-}
 
 __device__ inline void multiply(float (&c)[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t a2, std::uint32_t a3,
     std::uint32_t b0, std::uint32_t b1)

@@ -236,17 +236,7 @@ __global__ void __launch_bounds__(kThreads) groupSlotsKernel(const std::int32_t 
 
 template <bool Swiglu> cudaError_t launchProduct(const MatrixProductArgs &args, cudaStream_t stream)
 {
-    const auto kernel = matrixProductKernel<Swiglu>;
-    const cudaError_t allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-        static_cast<int>(kSharedBytes));
-    if (allowed != cudaSuccess)
-        return allowed;
-    const unsigned across = blocksFor(args.n, Swiglu ? kColumns / 2 : kColumns);
-    const dim3 grid = args.order != nullptr
-        ? dim3(blocksFor(args.slots, kRows) + static_cast<unsigned>(args.experts), across)
-        : dim3(blocksFor(args.rows, kRows), across, static_cast<unsigned>(args.heads));
-    kernel<<<grid, kThreads, kSharedBytes, stream>>>(args);
-    return cudaGetLastError();
+    return launchTiles(matrixProductKernel<Swiglu>, args, Swiglu ? kColumns / 2 : kColumns, kThreads, kSharedBytes, stream);
 }
 
 } // namespace

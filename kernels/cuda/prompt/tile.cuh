@@ -4,6 +4,7 @@
 
 // What the prompt's products have in common: where a tile's rows come from and where its results go.
 
+#include "cuda/common/activation.cuh"
 #include "cuda/prompt/prompt.h"
 
 namespace kernels::cuda {
@@ -11,16 +12,6 @@ namespace kernels::cuda {
 namespace prompt {
 
 inline constexpr int kRows = 128; // of a tile
-
-__device__ inline float activated(float x, Activation activation)
-{
-    switch (activation) {
-    case Activation::Silu: return x / (1.0F + expf(-x));
-    case Activation::GeluTanh: return 0.5F * x * (1.0F + tanhf(0.7978845608028654F * (x + 0.044715F * x * x * x)));
-    case Activation::GeluErf: return 0.5F * x * (1.0F + erff(x * 0.7071067811865476F));
-    default: return x;
-    }
-}
 
 // Where a block's rows come from.
 struct Block {
@@ -73,6 +64,21 @@ __device__ inline void putPair(const MatrixProductArgs &args, const Block &block
 inline unsigned blocksFor(std::int64_t count, std::int64_t each)
 {
     return static_cast<unsigned>((count + each - 1) / each);
+}
+
+// `columns` outputs and kRows rows a block; experts' last tiles may be part full.
+inline cudaError_t launchTiles(void (*kernel)(MatrixProductArgs), const MatrixProductArgs &args, int columns, int threads,
+    std::size_t sharedBytes, cudaStream_t stream)
+{
+    const cudaError_t allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(sharedBytes));
+    if (allowed != cudaSuccess)
+        return allowed;
+    const unsigned across = blocksFor(args.n, columns);
+    const dim3 grid = args.order != nullptr
+        ? dim3(blocksFor(args.slots, kRows) + static_cast<unsigned>(args.experts), across)
+        : dim3(blocksFor(args.rows, kRows), across, static_cast<unsigned>(args.heads));
+    kernel<<<grid, static_cast<unsigned>(threads), sharedBytes, stream>>>(args);
+    return cudaGetLastError();
 }
 
 } // namespace prompt
