@@ -14,6 +14,8 @@
 #include <QPainter>
 #include <QPushButton>
 
+#include <algorithm>
+
 namespace ui {
 
 namespace {
@@ -27,7 +29,11 @@ public:
         const QImage image(path); // ours, from the installation
         m_image = image.isNull() ? image : image.scaled(480, 360, Qt::KeepAspectRatio, Qt::SmoothTransformation);
     }
-    static constexpr int kPictureWidth = 208;
+    void setPictureWidth(int width) // 0: no room for one
+    {
+        m_pictureWidth = width;
+        update();
+    }
 
 protected:
     void paintEvent(QPaintEvent *) override
@@ -36,9 +42,9 @@ protected:
         painter.setRenderHints(QPainter::Antialiasing | QPainter::SmoothPixmapTransform);
         const theme::Tokens &tokens = theme::tokensFor(this);
         theme::drawRounded(&painter, QRectF(rect()), theme::kRadiusBubble, tokens[theme::Role::Surface], tokens[theme::Role::Border]);
-        if (m_image.isNull())
+        if (m_image.isNull() || m_pictureWidth == 0)
             return;
-        const QSizeF size = QSizeF(m_image.size()).scaled(kPictureWidth, height() - 32, Qt::KeepAspectRatio);
+        const QSizeF size = QSizeF(m_image.size()).scaled(m_pictureWidth, height() - 32, Qt::KeepAspectRatio);
         const QRectF at(QPointF(16, (height() - size.height()) / 2), size);
         theme::drawRoundedImage(&painter, at, theme::kRadiusPicture, m_image, at);
         theme::drawRounded(&painter, at, theme::kRadiusPicture, QColor(), tokens[theme::Role::Border]);
@@ -46,7 +52,13 @@ protected:
 
 private:
     QImage m_image;
+    int m_pictureWidth = 0;
 };
+
+constexpr int kMargin = 24, kPadding = 16;
+constexpr int kCardWidth = 540, kCardHeight = 176, kPictureWidth = 208;
+constexpr int kQuestionWidth = kCardWidth - 3 * kPadding - kPictureWidth; // what the questions need
+constexpr int kLeastPicture = 100;
 
 } // namespace
 
@@ -70,7 +82,7 @@ EmptyChat::EmptyChat(QWidget *parent) : QWidget(parent), m_title(new QLabel(this
 {
     const QString picture = examplePicture();
     auto *column = new QVBoxLayout(this);
-    column->setContentsMargins(24, 24, 24, 24);
+    column->setContentsMargins(kMargin, kMargin, kMargin, kMargin);
     column->setSpacing(8);
     column->addStretch(2);
     QFont font = m_title->font();
@@ -82,11 +94,12 @@ EmptyChat::EmptyChat(QWidget *parent) : QWidget(parent), m_title(new QLabel(this
     m_text->setWordWrap(true);
     column->addWidget(m_title);
     column->addWidget(m_text);
-    column->addSpacing(16);
+    column->addSpacing(kPadding);
     m_card = new ExampleCard(picture, this);
-    m_card->setFixedSize(540, 176);
+    m_card->setMinimumWidth(1); // it yields before the window does
+    m_card->setMaximumWidth(kCardWidth);
+    m_card->setFixedHeight(kCardHeight);
     auto *questions = new QVBoxLayout(m_card);
-    questions->setContentsMargins(16 + ExampleCard::kPictureWidth + 16, 16, 16, 16);
     questions->setSpacing(8);
     questions->addStretch(1);
     m_hint = new QLabel(m_card);
@@ -102,8 +115,12 @@ EmptyChat::EmptyChat(QWidget *parent) : QWidget(parent), m_title(new QLabel(this
         m_questions.push_back(button);
     }
     questions->addStretch(1);
-    m_card->setVisible(!picture.isEmpty());
-    column->addWidget(m_card, 0, Qt::AlignHCenter);
+    m_hasExample = !picture.isEmpty();
+    auto *row = new QHBoxLayout;
+    row->addStretch(1);
+    row->addWidget(m_card, 1000);
+    row->addStretch(1);
+    column->addLayout(row);
     column->addStretch(3);
     retranslate();
 }
@@ -125,11 +142,34 @@ void EmptyChat::retranslate()
     }
 }
 
+// A small window keeps what fits whole: first the picture of the example goes, then the sentences, then the example.
+void EmptyChat::fit()
+{
+    const int room = width() - 2 * kMargin;
+    const int picture = std::min(room, kCardWidth) - 3 * kPadding - kQuestionWidth;
+    const bool showsPicture = picture >= kLeastPicture;
+    static_cast<ExampleCard *>(m_card)->setPictureWidth(showsPicture ? picture : 0);
+    m_card->layout()->setContentsMargins(showsPicture ? 2 * kPadding + picture : kPadding, kPadding, kPadding, kPadding);
+    const int gap = layout()->spacing();
+    const int least = 2 * kMargin + m_title->sizeHint().height() + 3 * gap + kPadding + kCardHeight;
+    const bool showsCard = m_hasExample && room >= kQuestionWidth + 2 * kPadding && height() >= least;
+    m_card->setVisible(showsCard);
+    m_text->setVisible(!showsCard || height() >= least + gap + m_text->heightForWidth(room));
+}
+
+void EmptyChat::resizeEvent(QResizeEvent *event)
+{
+    QWidget::resizeEvent(event);
+    fit();
+}
+
 void EmptyChat::changeEvent(QEvent *event)
 {
     QWidget::changeEvent(event);
     if (event->type() == QEvent::LanguageChange || event->type() == QEvent::PaletteChange)
         retranslate();
+    if (event->type() == QEvent::LanguageChange)
+        fit();
 }
 
 } // namespace ui

@@ -25,14 +25,17 @@ signals:
     void exampleRequested(const QString &picture, const QString &question);
 
 protected:
+    void resizeEvent(QResizeEvent *event) override;
     void changeEvent(QEvent *event) override;
 
 private:
     void retranslate();
+    void fit();
 
     QLabel *m_title;
     QLabel *m_text;
     QWidget *m_card;
+    bool m_hasExample = false;
     QVector<QPushButton *> m_questions;
     QLabel *m_hint;
 };

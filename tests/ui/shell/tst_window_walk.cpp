@@ -5,6 +5,7 @@
 
 #include "chat/chat_page.h"
 #include "chat/composer.h"
+#include "chat/empty_chat.h"
 #include "services/settings.h"
 #include "shell/main_window.h"
 #include "shell/session_list.h"
@@ -37,6 +38,7 @@ private slots:
     void aDroppedPictureIsAskedAnsweredKeptAndFound();
     void whatIsNamedIsFramedAndFramedAgainLater();
     void everyPageOpensInBothLanguagesAndThemes();
+    void theEmptyPageShowsWhatFitsWhole();
     void anEmptyQuestionIsNotSent();
     void aFileThatIsNoPictureSaysSo();
     void anAnswerCutOffByACrashIsThereAndMarked();
@@ -167,6 +169,34 @@ void TestWindowWalk::everyPageOpensInBothLanguagesAndThemes()
         }
         const bool chinese = QByteArrayView(language) == "zh_CN";
         QTRY_VERIFY(window.sidebar()->searchField()->placeholderText().contains(chinese ? QStringLiteral("搜索") : QStringLiteral("Search")));
+    }
+}
+
+void TestWindowWalk::theEmptyPageShowsWhatFitsWhole()
+{
+    const auto application = start();
+    MainWindow &window = application->window();
+    window.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&window));
+    auto *page = window.chatPage()->findChild<EmptyChat *>();
+    QVERIFY(page);
+    const auto shown = [page] {
+        int questions = 0;
+        for (const QPushButton *button : page->findChildren<QPushButton *>())
+            questions += button->isVisible();
+        return questions;
+    };
+    window.resize(1280, 820);
+    QTRY_COMPARE(shown(), EmptyChat::examplePicture().isEmpty() ? 0 : 3);
+    for (const QSize &size : {QSize(1280, 820), QSize(900, 600), QSize(760, 560), QSize(690, 480)}) {
+        window.resize(size);
+        QTest::qWait(50);
+        for (const QWidget *widget : page->findChildren<QWidget *>())
+            if (widget->isVisible()) {
+                const QRect place(widget->mapTo(page, QPoint()), widget->size());
+                QVERIFY2(page->rect().contains(place), widget->metaObject()->className());
+                QVERIFY(widget->height() >= widget->minimumSizeHint().height());
+            }
     }
 }
 
