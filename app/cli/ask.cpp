@@ -62,6 +62,7 @@ int run(const AskOptions &options)
     } else {
         if (!answer.text.empty())
             std::fputs("\n", stdout);
+        std::fflush(stdout); // before what goes to standard error, also where both end in one file
         if (options.where)
             printBoxes(answer.text, shown);
         if (answer.end.usage.promptTokens > 0)
