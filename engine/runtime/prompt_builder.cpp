@@ -248,9 +248,6 @@ static Result<BuiltPrompt> buildWithOwnExperts(const GenerationRequest &request,
         return buildPromptFromIds(*request.rawTokens, images, parts);
     }
     ENGINE_CHECK(checkTurns(request.turns));
-    if (!parts.tokenizer || !parts.chatFormat)
-        return Error{ErrorCode::Unsupported,
-                     parts.noTokenizer + (parts.noTokenizer.ends_with('.') ? "" : ".") + " The model can be measured and not asked."};
     if (std::ranges::any_of(request.turns, &Turn::asksWhere)) {
         if (!parts.info.locates)
             return Error{ErrorCode::Unsupported, "the model " + parts.info.name +
@@ -258,6 +255,9 @@ static Result<BuiltPrompt> buildWithOwnExperts(const GenerationRequest &request,
         if (images.empty())
             return badRequest("there is no picture to look for it in; add one");
     }
+    if (!parts.tokenizer || !parts.chatFormat)
+        return Error{ErrorCode::Unsupported,
+                     parts.noTokenizer + (parts.noTokenizer.ends_with('.') ? "" : ".") + " The model can be measured and not asked."};
     if (textBytes / kMostBytesPerToken >= static_cast<std::size_t>(parts.plan.contextTokens))
         return tooLong(textBytes / kMostBytesPerToken, parts.plan.contextTokens);
 

@@ -576,8 +576,6 @@ class Asker:
                     q = self.draw("rel_which", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), D1=dd(pair[0], r), D2=dd(pair[1], r))
                 asks_pair = any(k in q for k in (" or ", "还是"))
                 if not asks_pair:
-                    if "side" in q or "边" in q[-4:] or "侧" in q[-4:]:
-                        pass
                     if abs(abs(dx) - abs(dy)) < 0.4 * max(abs(dx), abs(dy)):
                         return None
                     truth = ("left" if dx < 0 else "right") if abs(dx) > abs(dy) else ("above" if dy < 0 else "below")
@@ -705,8 +703,7 @@ class Asker:
         b = o["box"]
         k = [min(999, max(0, int(round(v)))) for v in (b[0] / sc["w"] * 999, b[1] / sc["h"] * 999, b[2] / sc["w"] * 999,
                                                         b[3] / sc["h"] * 999)]
-        name = self.ph("en", o["colour"], o["shape"]) if False else x
-        a = f"<|ref|>{name}<|/ref|><|det|>[[{k[0]}, {k[1]}, {k[2]}, {k[3]}]]<|/det|>"
+        a = f"<|ref|>{x}<|/ref|><|det|>[[{k[0]}, {k[1]}, {k[2]}, {k[3]}]]<|/det|>"
         return self.finish(lang, self.draw("ground", lang, X=x), a, "ground", o)
 
     def ask(self, sc, kind=None, lang=None):

@@ -235,6 +235,7 @@ void TestScheduler::requestsThatCannotRunSaySo_data()
     QTest::newRow("unknown expert") << 9 << static_cast<int>(ErrorCode::BadRequest);
     QTest::newRow("no ids") << 10 << static_cast<int>(ErrorCode::BadRequest);
     QTest::newRow("answer as last turn") << 11 << static_cast<int>(ErrorCode::BadRequest);
+    QTest::newRow("where, of a model that cannot point") << 12 << static_cast<int>(ErrorCode::Unsupported);
 }
 
 void TestScheduler::requestsThatCannotRunSaySo()
@@ -284,9 +285,13 @@ void TestScheduler::requestsThatCannotRunSaySo()
     case 10:
         wanted.rawTokens = std::vector<std::int32_t>();
         break;
-    default:
+    case 11:
         ask("Hello");
         wanted.turns[0].role = Role::Assistant;
+        break;
+    default:
+        ask("the red circle");
+        wanted.turns[0].asksWhere = true;
         break;
     }
     const auto run = bench.finish({bench.start(wanted)})[0];
@@ -294,6 +299,7 @@ void TestScheduler::requestsThatCannotRunSaySo()
     QVERIFY(run.end->reason == FinishReason::Failed);
     QCOMPARE(static_cast<int>(run.end->error->code), code);
     QVERIFY(run.end->error->message.size() > 10);
+    QCOMPARE(run.end->error->message.find("cannot say where") != std::string::npos, kind == 12);
     QCOMPARE(bench.counters.steps.load(), 0);
 }
 
