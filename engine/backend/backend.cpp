@@ -105,4 +105,16 @@ void Backend::latentPrepare(const LatentPrepareArgs &args)
     storeKv({.keys = args.latent, .values = {}, .layer = args.layer, .sequences = args.sequences});
 }
 
+// In host memory, where the logits lie or are copied to.
+void Backend::choose(const ChooseArgs &args, std::span<kernels::Choice> choices)
+{
+    const auto rows = static_cast<std::size_t>(args.logits.rows());
+    ENGINE_ASSERT(args.rules.size() == rows && choices.size() == rows && args.count <= args.logits.columns());
+    const auto columns = static_cast<std::size_t>(args.logits.columns());
+    std::vector<float> logits(rows * columns);
+    toHost(logits.data(), args.logits);
+    for (std::size_t row = 0; row < rows; ++row)
+        choices[row] = kernels::choose(logits.data() + row * columns, args.count, args.rules[row]);
+}
+
 } // namespace engine

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "engine/result.h"
 #include "files/file_tensor.h"
+#include "kernels/choose.h"
 #include "tensor/tensor.h"
 
 #include <cstdint>
@@ -258,6 +259,12 @@ struct LatentPrepareArgs {
     KvLayer layer;
     std::span<const KvSequence> sequences;
 };
+// The next token of every row, chosen where the logits are.
+struct ChooseArgs {
+    Tensor logits;                              // [rows, vocabulary] F32
+    int count = 0;                              // ids from 0 that may be chosen
+    std::span<const kernels::ChooseRule> rules; // [rows]
+};
 // The numbers of a step that its operations are given again as the same spans.
 struct StepInputs {
     std::span<const std::int32_t> ids, positions; // [rows]
@@ -320,6 +327,10 @@ public:
     virtual void toDevice(Tensor destination, const void *host, std::size_t bytes) = 0;
     virtual void toHost(void *host, Tensor source) = 0;                   // waits for what was queued before
     virtual Status finishStep() = 0;
+
+    // Whether steps shall ask for tokens instead of logits. choose() waits for what was queued before, as toHost.
+    virtual bool prefersChoosing() const { return false; }
+    virtual void choose(const ChooseArgs &args, std::span<kernels::Choice> choices); // [rows]
 
     // Coarser operations; the defaults are made of the ones above (backend.cpp).
     virtual void router(const RouterArgs &args);

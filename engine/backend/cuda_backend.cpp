@@ -315,6 +315,13 @@ public:
         return Error{result == 2 ? ErrorCode::OutOfMemory : ErrorCode::DeviceLost, "the CUDA device failed (" + std::string(text) + ")"};
     }
 
+    bool prefersChoosing() const override { return true; }
+    void choose(const ChooseArgs &a, std::span<kernels::Choice> choices) override
+    {
+        ENGINE_ASSERT(a.rules.size() == choices.size() && static_cast<std::int64_t>(choices.size()) == a.logits.rows());
+        m_api.choose(m_api.context, rowsOf(a.logits), a.count, a.rules.data(), choices.data());
+    }
+
     void swiglu(const SwigluArgs &a) override
     {
         if (m_exact || m_api.swiglu(m_api.context, rowsOf(a.input), weightOf(a.gateAndUp), rowsOf(a.output)) == 0)

@@ -252,6 +252,8 @@ void Context::close()
     cudaFreeHost(bounce);
     cudaFree(stepDevice);
     cudaFree(tickets);
+    cudaFree(choosing.best);
+    cudaFree(choosing.broken);
     for (const Constant &known : m_constants)
         cudaFree(known.device);
     for (const Buffer &buffer : m_rooms)

@@ -12,6 +12,7 @@
 #include "cuda/elementwise/elementwise.h"
 #include "cuda/norm/norm.h"
 #include "cuda/routing/routing.h"
+#include "cuda/sampling/choose.h"
 
 #include <cuda_runtime.h>
 
@@ -78,7 +79,7 @@ private:
 };
 
 // Room for intermediate results, one buffer a purpose; grows, never shrinks.
-enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Count };
+enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Choices, Count };
 
 struct Context {
     int device = 0;
@@ -140,6 +141,10 @@ struct Context {
         note(kc::norm(*pendingNorm, stream), "norm");
         pendingNorm.reset();
     }
+    struct Choosing { // of tokens; device, zero between kernels
+        unsigned long long *best = nullptr; // [kChooseRows]
+        unsigned *broken = nullptr;         // [kChooseRows]
+    } choosing;
     int *tickets = nullptr; // of the blocks of a router's rows; zero between kernels
 
     // The step. Addresses never change, so recorded steps read the numbers of the next one.
@@ -246,5 +251,6 @@ void headsPrepare(void *context, DiptychCudaRows query, DiptychCudaRows key, Dip
     std::int32_t sequenceCount);
 
 void toHost(void *context, void *host, const void *device, std::size_t bytes);
+void choose(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);
 
 } // namespace plugin

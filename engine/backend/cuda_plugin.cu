@@ -342,6 +342,29 @@ void toHost(void *context, void *host, const void *device, std::size_t bytes)
         std::memcpy(host, bounce, bytes);
 }
 
+void choose(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices)
+{
+    Context &c = of(context);
+    const auto *rule = static_cast<const kernels::ChooseRule *>(rules);
+    auto *target = static_cast<kernels::Choice *>(choices);
+    for (std::int64_t first = 0; first < logits.rows; first += kc::kChooseRows) {
+        const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(kc::kChooseRows, logits.rows - first));
+        kc::ChooseArgs args;
+        args.logits = logits.data + first * logits.stride;
+        args.stride = logits.stride;
+        args.rows = static_cast<int>(rows);
+        args.count = count;
+        args.best = c.choosing.best;
+        args.broken = c.choosing.broken;
+        args.choices = c.roomFor<kernels::Choice>(Room::Choices, kc::kChooseRows);
+        if (args.choices == nullptr)
+            return; // noted
+        std::copy_n(rule + first, rows, args.rules);
+        c.note(kc::choose(args, c.stream), "choosing tokens");
+        toHost(context, target + first, args.choices, rows * sizeof(kernels::Choice));
+    }
+}
+
 } // namespace plugin
 
 extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint32_t abi, const char *buildId, int device,
@@ -381,13 +404,17 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
         || cudaMallocHost(&context->bounce, kBounceBytes) != cudaSuccess
         || cudaMalloc(reinterpret_cast<void **>(&context->stepDevice), Context::kStepBytes) != cudaSuccess
         || cudaMalloc(reinterpret_cast<void **>(&context->tickets), kc::kRouterRows * sizeof(int)) != cudaSuccess
-        || cudaMemset(context->tickets, 0, kc::kRouterRows * sizeof(int)) != cudaSuccess) {
+        || cudaMemset(context->tickets, 0, kc::kRouterRows * sizeof(int)) != cudaSuccess
+        || cudaMalloc(reinterpret_cast<void **>(&context->choosing.best), kc::kChooseRows * sizeof(unsigned long long)) != cudaSuccess
+        || cudaMalloc(reinterpret_cast<void **>(&context->choosing.broken), kc::kChooseRows * sizeof(unsigned)) != cudaSuccess
+        || cudaMemset(context->choosing.best, 0, kc::kChooseRows * sizeof(unsigned long long)) != cudaSuccess
+        || cudaMemset(context->choosing.broken, 0, kc::kChooseRows * sizeof(unsigned)) != cudaSuccess) {
         delete context;
         return refuse(error, errorBytes, "the card has no memory left for Diptych's own buffers");
     }
     *api = DiptychCudaApi{DIPTYCH_CUDA_ABI, context, closeContext, deviceName, memory, allocate, release, toDevice, toHost,
         finishStep, linear, headLinear, rmsNorm, layerNorm, embed, rope, storeKv, attention, denseAttention, route, moe,
         siluMultiply, add, copyRows, packedBytes, pack, fitsHalf, beginStep, replay, endRecording, swiglu, latentPrepare,
-        headsPrepare, moeWithShared, router, steps};
+        headsPrepare, moeWithShared, router, steps, choose};
     return 0;
 }

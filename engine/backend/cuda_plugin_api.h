@@ -12,7 +12,7 @@
 
 extern "C" {
 
-#define DIPTYCH_CUDA_ABI 3u
+#define DIPTYCH_CUDA_ABI 4u
 
 enum DiptychCudaLayout {
     DIPTYCH_CUDA_ROWS = 0,   // rows as the file has them; products in float32
@@ -139,6 +139,8 @@ struct DiptychCudaApi {
     // The router's product [experts, hidden] F32, then route; args.logits is written.
     void (*router)(void *context, DiptychCudaRows input, DiptychCudaWeight weight, const DiptychCudaRoute *args);
     DiptychCudaSteps (*steps)(void *context);
+    // kernels::ChooseRule [rows] to kernels::Choice [rows], ids below `count`; waits.
+    void (*choose)(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);
 };
 
 // The plug-in's only exported symbol. Returns 0 and fills `api`, or non-zero and one sentence in `error`: another ABI

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/selftest.h"
 
+#include "backend/selftest_choosing.h"
 #include "kernels/convert.h"
 #include "kernels/random_data.h"
 #include "kernels/table.h"
@@ -69,10 +70,21 @@ public:
             if (!m_isCard)
                 break; // the processor has one kernel for all shapes
         }
+        for (const std::int64_t columns : {std::int64_t{131}, std::int64_t{102'403}}) {
+            if (!m_isCard)
+                break; // the processor's is the reference
+            ENGINE_TRY(const SelftestRow row, checkChoosing(*m_backends[0], *m_backends[1], m_name, m_random(), columns));
+            add(row);
+        }
         return m_failures;
     }
 
 private:
+    void add(const SelftestRow &row)
+    {
+        m_failures += row.passed ? 0 : 1;
+        m_report(row);
+    }
     float normal() { return m_normal(m_random); }
 
     Floats values(std::int64_t count, float spread = 1.0F)
@@ -146,8 +158,7 @@ private:
         row.error = broken ? std::numeric_limits<double>::infinity() : std::sqrt(difference) / std::max(std::sqrt(size), 1e-30);
         row.bound = bound;
         row.passed = row.error <= bound;
-        m_failures += row.passed ? 0 : 1;
-        m_report(row);
+        add(row);
         return Done{};
     }
     // The same computation for eight rows together and for each of them alone: equal to the bit, on the tested side.
@@ -166,8 +177,7 @@ private:
                 row.error = std::numeric_limits<double>::infinity();
         }
         row.passed = row.error <= row.bound;
-        m_failures += row.passed ? 0 : 1;
-        m_report(row);
+        add(row);
         return Done{};
     }
     Result<Floats> read(int side, const Tensor &tensor)
@@ -211,8 +221,7 @@ Status Check::linears()
     for (const DType type : types) {
         const kernels::DTypeInfo &info = kernels::dtypeInfo(type);
         const bool large = info.blockElements == 256;
-        // Odd sizes, and one whose rows fill tiles.
-        // and one of more columns than a block has at once.
+        // Odd sizes, one whose rows fill tiles, one of more columns than a block has at once.
         const Case cases[] = {{large ? 512 : info.isQuantised ? 224 : 203, 133}, {1280, 352}, {large ? 4352 : 4448, 80}};
         for (const Case &c : std::span(cases).first(m_isCard ? 3 : 1)) {
             const RandomWeight w = weight(type, Shape{c.outputs, c.columns});

@@ -30,6 +30,7 @@ public:
     const TextConfig &config() const override { return m_config; }
     KvShape kvShape() const override;
     Status forward(const Batch &batch) override;
+    bool prefersChoosing() const override { return m_backend.prefersChoosing(); }
     bool hasCrossModal() const override { return m_config.crossModal.has_value(); }
     Result<PictureMemory> rememberPicture(Tensor rows) override;
     Result<PictureMemory> joinMemories(std::span<const PictureMemory *const> memories) override;
@@ -47,6 +48,7 @@ private:
     void writePictureAttention(const Batch &batch, const CrossModalRows &rows) const;
     void runLayers(Step &step, CrossModalRows &crossRows, Tensor hidden, Tensor normed, Tensor compact);
     void writeLogits(const Batch &batch, Tensor hidden, const Weight &norm, const Weight &head);
+    void returnLogits(const Batch &batch, std::size_t first, Tensor logits);
     bool isSteady(const Batch &batch) const;
     std::uint64_t stepKey(const Batch &batch, Tensor hidden) const;
     std::int64_t logitRowsAtOnce(std::size_t wanted) const;
@@ -61,6 +63,8 @@ private:
     Tensor m_hidden;                 // of the last step's rows, in m_stream
     Scratch m_draftHidden;
     std::vector<float> m_observed;
+    std::vector<kernels::ChooseRule> m_rules;
+    std::vector<kernels::Choice> m_choices;
 };
 
 Status Decoder::load(WeightLoader &loader, const LayerParts &parts)
@@ -114,7 +118,7 @@ Status Decoder::checkBatch(const Batch &batch) const
 {
     ENGINE_ASSERT(!batch.ids.empty() && batch.positions.size() == batch.ids.size());
     ENGINE_ASSERT(batch.cache.size() == static_cast<std::size_t>(cacheLayers()));
-    ENGINE_ASSERT(batch.logitRows.empty() || batch.logits != nullptr);
+    ENGINE_ASSERT(batch.logitRows.empty() || batch.logits != nullptr || batch.choices.size() == batch.logitRows.size());
     for (const std::int32_t id : batch.ids) {
         if (id < 0 || id >= m_config.vocabulary)
             return Error{ErrorCode::BadRequest, "Token id " + std::to_string(id) +
@@ -197,7 +201,30 @@ void Decoder::writeLogits(const Batch &batch, Tensor hidden, const Weight &norm,
         }
         m_backend.rmsNorm({.input = rows, .weight = &norm, .output = rows, .epsilon = m_config.rmsEpsilon});
         m_backend.linear({.input = rows, .weight = &head, .output = logits});
-        m_backend.toHost(batch.logits + static_cast<std::int64_t>(first) * vocabulary, logits);
+        returnLogits(batch, first, logits);
+    }
+}
+
+// Logits of the rows from `first`, or the tokens chosen from them.
+void Decoder::returnLogits(const Batch &batch, std::size_t first, Tensor logits)
+{
+    const auto vocabulary = static_cast<std::size_t>(m_config.vocabulary);
+    if (batch.choices.empty()) {
+        m_backend.toHost(batch.logits + first * vocabulary, logits);
+        return;
+    }
+    const std::span<RowChoice> rows = batch.choices.subspan(first, static_cast<std::size_t>(logits.rows()));
+    m_rules.clear();
+    for (const RowChoice &row : rows)
+        m_rules.push_back(row.rule);
+    m_choices.resize(rows.size());
+    m_backend.choose({.logits = logits, .count = batch.choosable, .rules = m_rules}, m_choices);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        rows[i].choice = m_choices[i];
+        if (m_choices[i].state != kernels::ChoiceState::Undecided)
+            continue;
+        rows[i].logits.resize(vocabulary);
+        m_backend.toHost(rows[i].logits.data(), rowsOf(logits, static_cast<std::int64_t>(i), 1));
     }
 }
 
@@ -279,7 +306,7 @@ Status Decoder::forward(const Batch &batch)
             queue();
         if (replay == Replay::Record && !m_backend.endRecording())
             queue();
-        m_backend.toHost(batch.logits, logits);
+        returnLogits(batch, 0, logits);
     } else {
         runLayers(step, crossRows, hidden, normed, compact);
         if (!batch.logitRows.empty())

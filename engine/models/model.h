@@ -42,6 +42,13 @@ struct RowObservation {
     std::vector<ModalityGate> gates;     // one a block
 };
 
+// What a logit row comes back as when tokens are asked for instead of logits.
+struct RowChoice {
+    kernels::ChooseRule rule;
+    kernels::Choice choice;
+    std::vector<float> logits; // [vocabulary], only where the choice is undecided
+};
+
 // One step: rows of several sequences together.
 struct Batch {
     std::span<const std::int32_t> ids;       // [rows]
@@ -53,7 +60,9 @@ struct Batch {
     std::span<const PictureMemory *const> memories;
     std::span<const KvLayer> cache;          // [layers]
     std::span<const std::int32_t> logitRows; // rows that want logits
-    float *logits = nullptr;                 // host [logitRows, vocabulary]
+    float *logits = nullptr;                 // host [logitRows, vocabulary]; unused with `choices`
+    std::span<RowChoice> choices;            // [logitRows], in and out: tokens instead of logits; empty: logits
+    int choosable = 0;                       // ids from 0 that may be chosen
     // Observations of these rows, which must be rows of `logitRows` order; empty: none.
     std::span<const std::int32_t> observeRows;
     bool observeRouting = false, observeAttention = false;
@@ -69,6 +78,9 @@ public:
     virtual const TextConfig &config() const = 0;
     virtual KvShape kvShape() const = 0;
     virtual Status forward(const Batch &batch) = 0;
+
+    // Whether forward() had rather be asked for tokens: its logits lie far away.
+    virtual bool prefersChoosing() const { return false; }
 
     // Cross-modal attention blocks read a memory of each picture: made once from its embeddings [tokens, hidden], and
     // joined, in order, where a request has several. Only asked of models that have such blocks.

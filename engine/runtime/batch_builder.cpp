@@ -56,8 +56,9 @@ void BatchBuilder::observe(int row, bool routing, bool attention)
 Batch BatchBuilder::batch(LoadedParts &parts, const ExpertOptions &experts,
                           std::vector<float> &logits)
 {
-    logits.resize(m_logitRows.size() *
-                  static_cast<std::size_t>(parts.bundle.text->config().vocabulary));
+    if (m_choices.empty())
+        logits.resize(m_logitRows.size() *
+                      static_cast<std::size_t>(parts.bundle.text->config().vocabulary));
     Batch batch;
     batch.ids = m_ids;
     batch.positions = m_positions;
@@ -67,6 +68,8 @@ Batch BatchBuilder::batch(LoadedParts &parts, const ExpertOptions &experts,
     batch.cache = parts.cache.layers();
     batch.logitRows = m_logitRows;
     batch.logits = logits.data();
+    batch.choices = m_choices;
+    batch.choosable = m_choosable;
     batch.observeRows = m_observeRows;
     batch.observeRouting = m_observeRouting;
     batch.observeAttention = m_observeAttention;

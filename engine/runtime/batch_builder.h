@@ -26,13 +26,21 @@ public:
     void addSplice(int row, int from, int to, int firstToken, int tokenCount, const Buffer &rows,
                    int hidden);
     void wantLogits(int row) { m_logitRows.push_back(row); }
+    // A token of the first `choosable` ids instead; of all rows of a step or of none.
+    void wantToken(int row, const kernels::ChooseRule &rule, int choosable)
+    {
+        m_logitRows.push_back(row);
+        m_choices.push_back({.rule = rule, .choice = {}, .logits = {}});
+        m_choosable = choosable;
+    }
     void observe(int row, bool routing, bool attention);
 
     int rowCount() const { return static_cast<int>(m_ids.size()); }
     int logitCount() const { return static_cast<int>(m_logitRows.size()); }
-    // Runs the step; `logits` becomes [logitCount, vocabulary].
+    // Runs the step; `logits` becomes [logitCount, vocabulary], or is left alone where tokens were wanted.
     Status run(LoadedParts &parts, const ExpertOptions &experts, std::vector<float> &logits);
     const RowObservation *observation(int row) const; // of a row observed
+    std::span<const RowChoice> choices() const { return m_choices; } // [logitCount], or none where logits were wanted
 
     // For a step of guesses: the last `count` rows read the hidden states of rows `first` and so on of the step before.
     void readHidden(int first, int count);
@@ -46,6 +54,8 @@ private:
     std::vector<KvSequence> m_sequences;
     std::vector<EmbeddingSplice> m_splices;
     std::vector<RowObservation> m_observations;
+    std::vector<RowChoice> m_choices;
+    int m_choosable = 0;
     bool m_observeRouting = false, m_observeAttention = false;
 };
 

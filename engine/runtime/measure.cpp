@@ -63,6 +63,15 @@ struct BenchSequence {
     std::vector<std::int32_t> ids;
 };
 
+// What the row of a running answer asks for: a token where the device chooses them itself, as scheduler.cpp has it.
+void wantNext(BatchBuilder &builder, const LoadedParts &parts, int row)
+{
+    if (parts.bundle.text->prefersChoosing())
+        builder.wantToken(row, {}, parts.bundle.text->config().vocabulary);
+    else
+        builder.wantLogits(row);
+}
+
 // Reads positions [from, to) of every sequence, in chunks; logits for the last of each.
 Status readAll(LoadedParts &parts, std::vector<std::unique_ptr<BenchSequence>> &sequences, int from,
                int to, int chunk, std::vector<float> &logits, std::stop_token stop)
@@ -75,7 +84,7 @@ Status readAll(LoadedParts &parts, std::vector<std::unique_ptr<BenchSequence>> &
             BatchBuilder builder;
             const int row = builder.addRows(sequence->ids, begin, end, sequence->table.blocks());
             if (end == to)
-                builder.wantLogits(row + end - begin - 1);
+                wantNext(builder, parts, row + end - begin - 1);
             ENGINE_CHECK(builder.run(parts, {}, logits));
         }
     }
@@ -107,7 +116,7 @@ Result<double> pictureFirstTokenMs(ModelSlot &slot, const std::shared_ptr<const 
         const int row = builder.addRows(prompt.ids, from, to, table.blocks(), memory.get());
         addSplices(builder, parts, prompt, embeddings, row, from, to);
         if (to == length)
-            builder.wantLogits(row + to - from - 1);
+            wantNext(builder, parts, row + to - from - 1);
         ENGINE_CHECK(builder.run(parts, {}, logits));
     }
     return millisecondsBetween(begin, Clock::now());
@@ -216,8 +225,8 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
                 return cancelled();
             BatchBuilder builder;
             for (const auto &sequence : sequences)
-                builder.wantLogits(builder.addRows(sequence->ids, depth + i, depth + i + 1,
-                                                   sequence->table.blocks()));
+                wantNext(builder, parts, builder.addRows(sequence->ids, depth + i, depth + i + 1,
+                                                         sequence->table.blocks()));
             ENGINE_CHECK(builder.run(parts, {}, logits));
         }
         result.generateTokensPerSecond = options.generateTokens * options.batch * 1000.0 /

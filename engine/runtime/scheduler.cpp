@@ -394,6 +394,10 @@ void Scheduler::runBatch()
 
     BatchBuilder builder;
     std::vector<StepRows> rows;
+    const bool asksForTokens = m_parts.bundle.text->prefersChoosing() &&
+                               std::ranges::all_of(chosen, [this](const Sequence *sequence) {
+                                   return nextRule(*sequence).has_value();
+                               });
     const int hidden = m_parts.bundle.text->config().hidden;
     for (Sequence *sequence : chosen) {
         const int begin = sequence->computed, end = chunkEnd(*sequence);
@@ -416,7 +420,10 @@ void Scheduler::runBatch()
             const int lastRow = first + end - begin - 1;
             const ObserveOptions &asked = sequence->request.observe;
             for (int row = lastRow; row <= lastRow + (own.hasDraft ? 1 : 0); ++row) {
-                builder.wantLogits(row);
+                if (asksForTokens)
+                    builder.wantToken(row, *nextRule(*sequence), tokenCount());
+                else
+                    builder.wantLogits(row);
                 builder.observe(row, asked.routing,
                                 asked.attention && !sequence->pictures.empty());
             }
@@ -447,22 +454,37 @@ void Scheduler::runBatch()
                                               sequence->promptTokens});
         if (!own.isWhole)
             continue;
+        const int lastRow = own.firstRow + own.end - own.begin - 1;
+        if (asksForTokens) {
+            const RowChoice &row = builder.choices()[logitRow++];
+            const bool isDecided = row.choice.state != kernels::ChoiceState::Undecided;
+            takeToken(*sequence, {.logits = row.logits, .choice = isDecided ? &row.choice : nullptr},
+                      builder.observation(lastRow));
+            continue;
+        }
         const std::span<const float> logits =
             std::span<const float>(m_logits).subspan(logitRow * vocabulary);
         logitRow += own.hasDraft ? 2 : 1;
-        const int lastRow = own.firstRow + own.end - own.begin - 1;
         if (!own.hasDraft)
             sequence->draft.reset();
-        if (takeToken(*sequence, logits.first(vocabulary), builder.observation(lastRow)) &&
+        if (takeToken(*sequence, {.logits = logits.first(vocabulary)}, builder.observation(lastRow)) &&
             sequence->isAdmitted()) {
             // The row of the guess is one of the answer's: it gives a second token.
             sequence->computed = ++own.end;
-            takeToken(*sequence, logits.subspan(vocabulary, vocabulary),
+            takeToken(*sequence, {.logits = logits.subspan(vocabulary, vocabulary)},
                       builder.observation(lastRow + 1));
         }
     }
     if (drafts)
         guessNext(rows, experts);
+}
+
+// How the device may choose the sequence's next token; none: its logits are needed here.
+std::optional<kernels::ChooseRule> Scheduler::nextRule(const Sequence &sequence) const
+{
+    if (!sequence.forced.empty() || m_parts.bundle.text->canDraft())
+        return std::nullopt;
+    return sequence.sampler->rule(sequence.generated, sequence.request.observe.alternatives);
 }
 
 // Whether the guess for the next token takes part in its step.
@@ -527,7 +549,7 @@ std::span<const TokenKey> Scheduler::cacheKeys(Sequence &sequence) const
     return sequence.pairKeys;
 }
 
-bool Scheduler::takeToken(Sequence &sequence, std::span<const float> logits,
+bool Scheduler::takeToken(Sequence &sequence, const StepResult &result,
                           const RowObservation *observation)
 {
     const SamplingOptions &sampling = sequence.request.sampling;
@@ -537,7 +559,7 @@ bool Scheduler::takeToken(Sequence &sequence, std::span<const float> logits,
         id = sequence.forced.front();
         sequence.forced.pop_front();
     } else if (sequence.draft) {
-        auto verdict = sequence.sampler->verify(logits, sequence.generated, *sequence.draft);
+        auto verdict = sequence.sampler->verify(result.logits, sequence.generated, *sequence.draft);
         if (!verdict) {
             end(sequence, FinishReason::Failed, std::move(verdict).error());
             return false;
@@ -548,7 +570,8 @@ bool Scheduler::takeToken(Sequence &sequence, std::span<const float> logits,
         ++sequence.usage.draftedTokens;
         sequence.usage.acceptedTokens += isGuessed ? 1 : 0;
     } else {
-        auto choice = sequence.sampler->sample(logits, sequence.generated);
+        auto choice = result.choice ? Sampler::chosen(*result.choice, sequence.generated)
+                                    : sequence.sampler->sample(result.logits, sequence.generated);
         if (!choice) {
             end(sequence, FinishReason::Failed, std::move(choice).error());
             return false;
@@ -582,7 +605,7 @@ bool Scheduler::takeToken(Sequence &sequence, std::span<const float> logits,
     }
     setPhase(sequence, thinking ? Phase::Thinking : Phase::Answering);
     if (sequence.request.observe.alternatives > 0)
-        recordToken(sequence, logits, id, thinking);
+        recordToken(sequence, result, id, thinking);
     if (observation)
         observe(sequence, *observation);
     ++sequence.generated;
@@ -622,14 +645,16 @@ void Scheduler::closeSpentThinking(Sequence &sequence)
         sequence.forced.push_back(forced);
 }
 
-void Scheduler::recordToken(Sequence &sequence, std::span<const float> logits, std::int32_t id,
+void Scheduler::recordToken(Sequence &sequence, const StepResult &result, std::int32_t id,
                             bool thinking)
 {
     const auto text = [this](std::int32_t token) {
         return m_parts.tokenizer ? m_parts.tokenizer->decode({token}, false) : std::string();
     };
+    const int alternatives = sequence.request.observe.alternatives;
     const TokenProbabilities probabilities =
-        tokenProbabilities(logits, tokenCount(), id, sequence.request.observe.alternatives);
+        result.choice ? tokenProbabilities(*result.choice, alternatives)
+                      : tokenProbabilities(result.logits, tokenCount(), id, alternatives);
     TokenRecord record{.index = sequence.generated,
                        .id = id,
                        .probability = probabilities.chosen,

@@ -48,8 +48,14 @@ private:
     Status rememberPictures(Sequence &sequence);
     std::vector<Sequence *> chooseRows();
     void runBatch();
+    // What a step gives for a row: logits, or what the device has chosen from them.
+    struct StepResult {
+        std::span<const float> logits;
+        const kernels::Choice *choice = nullptr;
+    };
+    std::optional<kernels::ChooseRule> nextRule(const Sequence &sequence) const;
     // True when the sequence's guess was verified and kept.
-    bool takeToken(Sequence &sequence, std::span<const float> logits,
+    bool takeToken(Sequence &sequence, const StepResult &result,
                    const RowObservation *observation);
     // What one sequence had in a step: its positions [begin, end), where its rows began, whether
     // they were all it has (so that a token follows), and whether a guess came after them.
@@ -62,7 +68,7 @@ private:
     void guessNext(std::vector<StepRows> &rows, const ExpertOptions &experts);
     std::span<const TokenKey> cacheKeys(Sequence &sequence) const;
     void closeSpentThinking(Sequence &sequence);
-    void recordToken(Sequence &sequence, std::span<const float> logits, std::int32_t id,
+    void recordToken(Sequence &sequence, const StepResult &result, std::int32_t id,
                      bool thinking);
     void observe(Sequence &sequence, const RowObservation &observation);
     void setPhase(Sequence &sequence, Phase phase);

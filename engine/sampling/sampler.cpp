@@ -40,6 +40,17 @@ std::int32_t drawn(const Candidates &candidates, double total, double share)
     return candidates.back().id;
 }
 
+Error notANumber(int index)
+{
+    return {ErrorCode::Internal, "the model's output is not a number at token " + std::to_string(index)
+            + "; its weights may be damaged or too large for this precision"};
+}
+
+Error noToken(int index)
+{
+    return {ErrorCode::Internal, "the model ruled out every token at token " + std::to_string(index)};
+}
+
 bool likelier(double a, std::int32_t aId, double b, std::int32_t bId)
 {
     return a > b || (a == b && aId < bId);
@@ -98,8 +109,7 @@ Status Sampler::weigh(std::span<const float> logits, int index)
     for (std::int32_t id = 0; id < count; ++id) {
         const float logit = logits[static_cast<std::size_t>(id)];
         if (std::isnan(logit) || logit == std::numeric_limits<float>::infinity())
-            return Error{ErrorCode::Internal, "the model's output is not a number at token " + std::to_string(index)
-                    + "; its weights may be damaged or too large for this precision"};
+            return notANumber(index);
         const double value = penalised(logit, id);
         if (value > bestLogit) {
             bestLogit = value;
@@ -107,7 +117,7 @@ Status Sampler::weigh(std::span<const float> logits, int index)
         }
     }
     if (best < 0)
-        return Error{ErrorCode::Internal, "the model ruled out every token at token " + std::to_string(index)};
+        return noToken(index);
     m_candidates.clear();
     if (m_options.temperature == 0.0F || m_options.topK == 1) {
         m_candidates.push_back({best, 1.0});
@@ -147,6 +157,27 @@ Result<std::int32_t> Sampler::sample(std::span<const float> logits, int index)
 {
     ENGINE_CHECK(weigh(logits, index));
     return drawn(m_candidates, total(), uniformAt(m_options.seed, static_cast<std::uint64_t>(index)));
+}
+
+std::optional<kernels::ChooseRule> Sampler::rule(int index, int alternatives) const
+{
+    if (!m_seen.empty() || alternatives > kernels::kMostAlternatives)
+        return std::nullopt;
+    return kernels::ChooseRule{.temperature = m_options.temperature,
+        .topP = m_options.topP,
+        .minP = m_options.minP,
+        .topK = m_options.topK,
+        .share = uniformAt(m_options.seed, static_cast<std::uint64_t>(index)),
+        .alternatives = std::max(alternatives, 0)};
+}
+
+Result<std::int32_t> Sampler::chosen(const kernels::Choice &choice, int index)
+{
+    if (choice.state == kernels::ChoiceState::NotANumber)
+        return notANumber(index);
+    if (choice.state == kernels::ChoiceState::None)
+        return noToken(index);
+    return choice.id;
 }
 
 Result<Draft> Sampler::draft(std::span<const float> logits, int index)
@@ -264,6 +295,18 @@ TokenProbabilities tokenProbabilities(
     std::sort_heap(best.begin(), best.end(), better);
     for (const std::int32_t id : best)
         result.best.push_back({id, probability(id)});
+    return result;
+}
+
+TokenProbabilities tokenProbabilities(const kernels::Choice &choice, int alternatives)
+{
+    const auto probability = [&](float logit) {
+        return static_cast<float>(std::exp(double{logit} - choice.best) / choice.total);
+    };
+    TokenProbabilities result;
+    result.chosen = probability(choice.logit);
+    for (int i = 0; i < std::min(alternatives, kernels::kMostAlternatives) && choice.likely[i].id >= 0; ++i)
+        result.best.push_back({choice.likely[i].id, probability(choice.likely[i].logit)});
     return result;
 }
 

@@ -4,8 +4,10 @@
 
 #include "engine/request.h"
 #include "engine/result.h"
+#include "kernels/choose.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -37,6 +39,11 @@ public:
     // `logits` is [vocabulary]; `index` counts generated tokens from 0. Greedy (temperature 0, or top-k 1) takes the
     // lowest id among equals. A logit that is NaN or +Inf, or none that is finite: Internal, naming the token.
     Result<std::int32_t> sample(std::span<const float> logits, int index);
+    // The same choice as a rule for kernels::choose, which a device can follow. Greedy: the very token; else drawn by the
+    // same random number from the same distribution, so another token only where the number falls within a rounding error
+    // of an edge. None: a repetition penalty, which only sample() knows.
+    [[nodiscard]] std::optional<kernels::ChooseRule> rule(int index, int alternatives) const;
+    static Result<std::int32_t> chosen(const kernels::Choice &choice, int index); // errors as sample()
     void accept(std::int32_t id); // a token that is now part of the context
 
     // Speculative decoding (arXiv 2302.01318): draft() guesses token `index` from a small model's logits; verify(), given
@@ -79,5 +86,8 @@ struct TokenProbabilities {
 // Softmax of the raw logits over the tokenizer's ids, before any sampling option.
 [[nodiscard]] TokenProbabilities tokenProbabilities(
     std::span<const float> logits, int tokenizerSize, std::int32_t chosen, int alternatives);
+
+// The same from what a device chose by a rule that asks for alternatives.
+[[nodiscard]] TokenProbabilities tokenProbabilities(const kernels::Choice &choice, int alternatives);
 
 } // namespace engine

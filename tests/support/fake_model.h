@@ -24,12 +24,13 @@ struct FakeModelOptions {
     double activeBytes = 5e9 / 32; // 32 rows a chunk
     bool vision = false;
     int stopId = -1;
+    bool chooses = false; // tokens where they are asked for; undecided every third position
     bool drafts = false; // guesses the next token: right two times in three, or other smooth logits when flat
 };
 
 struct FakeCounters {
-    std::atomic<int> steps{0}, rows{0}, mostSequences{0}, encodes{0}, drafts{0};
-    std::atomic<bool> fail{false}, failDraft{false}, throwBadAlloc{false}, notANumber{false};
+    std::atomic<int> steps{0}, rows{0}, mostSequences{0}, encodes{0}, drafts{0}, choices{0};
+    std::atomic<bool> fail{false}, failDraft{false}, outOfMemory{false}, throwBadAlloc{false}, notANumber{false};
 };
 
 // Next token = previous + 1. Every cache row holds its token (a picture row: its embedding's first
@@ -68,6 +69,8 @@ public:
             std::this_thread::sleep_for(std::chrono::milliseconds(m_options.stepMs));
         if (m_counters.fail)
             return engine::Error{engine::ErrorCode::DeviceLost, "the device is gone"};
+        if (m_counters.outOfMemory)
+            return engine::Error{engine::ErrorCode::OutOfMemory, "the card has no room"};
         if (m_counters.throwBadAlloc)
             throw std::bad_alloc();
         std::size_t logitIndex = 0, observeIndex = 0;
@@ -84,10 +87,15 @@ public:
                 }
                 *cell(batch, sequence, position, false) = value;
                 *cell(batch, sequence, position, true) = static_cast<float>(position);
-                if (logitIndex < batch.logitRows.size() && batch.logitRows[logitIndex] == row)
-                    writeLogits(batch, sequence, position,
-                                batch.logits + static_cast<std::ptrdiff_t>(logitIndex++) *
-                                                   m_config.vocabulary);
+                if (logitIndex < batch.logitRows.size() && batch.logitRows[logitIndex] == row) {
+                    if (batch.choices.empty())
+                        writeLogits(batch, sequence, position,
+                                    batch.logits + static_cast<std::ptrdiff_t>(logitIndex) *
+                                                       m_config.vocabulary);
+                    else
+                        choose(batch, sequence, position, batch.choices[logitIndex]);
+                    ++logitIndex;
+                }
                 if (observeIndex < batch.observeRows.size() &&
                     batch.observeRows[observeIndex] == row)
                     observe(batch, position, (*batch.observations)[observeIndex++]);
@@ -95,6 +103,8 @@ public:
         }
         return engine::Done{};
     }
+
+    bool prefersChoosing() const override { return m_options.chooses; }
 
     // Row t of the second layer holds the token after t; every step reads it all back and compares
     // it with the first layer, so that a guess left in the cache or a row left out shows.
@@ -164,6 +174,18 @@ private:
             else
                 logits[id] = id == (last + 1) % m_config.vocabulary ? 10.0F : 0.0F;
         }
+    }
+    void choose(const engine::Batch &batch, const engine::KvSequence &sequence, int position,
+                engine::RowChoice &row) const
+    {
+        ++m_counters.choices;
+        std::vector<float> logits(static_cast<std::size_t>(m_config.vocabulary));
+        writeLogits(batch, sequence, position, logits.data());
+        row.choice = {};
+        if (position % 3 == 0)
+            row.logits = std::move(logits);
+        else
+            row.choice = kernels::choose(logits.data(), batch.choosable, row.rule);
     }
     static void observe(const engine::Batch &batch, int position,
                         engine::RowObservation &observation)

@@ -58,6 +58,10 @@ public:
     }
     void toHost(void *host, engine::Tensor source) override { m_inner->toHost(host, source); }
     engine::Status finishStep() override { return m_inner->finishStep(); }
+    void choose(const engine::ChooseArgs &args, std::span<kernels::Choice> choices) override
+    {
+        m_inner->choose(args, choices);
+    }
 
 private:
     std::unique_ptr<engine::Backend> m_inner;

@@ -137,6 +137,37 @@ private Q_SLOTS:
         QCOMPARE(loaded.backend->keys[2], loaded.backend->keys[0]);
     }
 
+    void tokensAskedForBringNoLogitsDown()
+    {
+        const Loaded loaded = loadOn(QStringLiteral("qwen2"));
+        const Loaded plain = loadOn(QStringLiteral("qwen2"));
+        QVERIFY(loaded.runner && plain.runner);
+        const auto vocabulary = static_cast<std::size_t>(plain.runner->model.text->config().vocabulary);
+        const std::size_t choosable = vocabulary - 10;
+        const auto ask = [choosable](const Loaded &from, std::vector<int> ids, std::vector<engine::RowChoice> &choices) {
+            engine::Batch batch;
+            batch.choices = choices;
+            batch.choosable = static_cast<int>(choosable);
+            std::vector<float> unused;
+            return from.runner->feed({ids.begin(), ids.end()}, unused, {}, batch).ok();
+        };
+        for (const std::vector<int> &ids : {std::vector<int>{1, 2, 3}, std::vector<int>{9}}) { // a prompt and a step
+            std::vector<float> logits;
+            QVERIFY(plain.runner->feed({ids.begin(), ids.end()}, logits).ok());
+            std::vector<engine::RowChoice> choices(ids.size());
+            choices.back().rule.alternatives = 3;
+            QVERIFY(ask(loaded, ids, choices));
+            QCOMPARE(loaded.backend->downloads, 0);
+            for (std::size_t row = 0; row < ids.size(); ++row) {
+                const float *begin = logits.data() + row * vocabulary;
+                QCOMPARE(choices[row].choice.id, static_cast<int>(std::max_element(begin, begin + choosable) - begin));
+                QVERIFY(choices[row].logits.empty());
+            }
+            QCOMPARE(choices.back().choice.likely[0].id, choices.back().choice.id);
+            QVERIFY(choices.back().choice.likely[2].id >= 0);
+        }
+    }
+
     void aReplayedStepQueuesNothing()
     {
         const Loaded loaded = loadOn(QStringLiteral("deepseek-v2-greedy"));

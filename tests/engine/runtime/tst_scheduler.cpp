@@ -22,6 +22,7 @@ private slots:
     void aShortQuestionOvertakesALongPrompt();
     void sequencesShareSteps();
     void sameSeedSameAnswerAloneOrWithSevenOthers();
+    void aDeviceThatChoosesGivesTheSameAnswers();
     void knownBeginningIsNotReadAgain();
     void fullReaderParksOnlyItself();
     void parkedSequenceGivesItsBlocksToOthers();
@@ -107,6 +108,47 @@ void TestScheduler::sameSeedSameAnswerAloneOrWithSevenOthers()
     const auto runs = together.finish(pipes);
     QVERIFY(runs[3].generated == first);
     QVERIFY(runs[4].generated != first); // another seed, another answer
+}
+
+void TestScheduler::aDeviceThatChoosesGivesTheSameAnswers()
+{
+    const auto wanted = [](int i) {
+        auto request = Bench::request(ramp(20 + i, i), 30, i % 3 == 0 ? 0.0F : 0.8F, static_cast<std::uint64_t>(i));
+        request.sampling.topP = i % 2 == 0 ? 0.9F : 1.0F;
+        request.observe.alternatives = i < 3 ? 4 : 0;
+        return request;
+    };
+    const auto answers = [&](Bench &bench, float penaltyOfLast) {
+        std::vector<std::shared_ptr<EventPipe>> pipes;
+        for (int i = 0; i < 6; ++i) {
+            auto request = wanted(i);
+            request.sampling.repetitionPenalty = i == 5 ? penaltyOfLast : 1.0F;
+            pipes.push_back(bench.start(request));
+        }
+        return bench.finish(pipes);
+    };
+    for (const float penalty : {1.0F, 1.3F}) {
+        Bench host({.blocks = 128, .flat = true}), device({.blocks = 128, .flat = true, .chooses = true});
+        const auto expected = answers(host, penalty), found = answers(device, penalty);
+        QCOMPARE(host.counters.choices.load(), 0);
+        QVERIFY(device.counters.choices > 0); // before the last one has joined, also with a penalty
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            QCOMPARE(found[i].generated, expected[i].generated);
+            std::vector<TokenRecord> records[2];
+            for (const auto *run : {&expected[i], &found[i]})
+                for (const auto &event : run->events)
+                    if (const auto *record = std::get_if<TokenRecord>(&event))
+                        records[run == &found[i]].push_back(*record);
+            QCOMPARE(records[1].size(), records[0].size());
+            QCOMPARE(records[0].empty(), i >= 3);
+            for (std::size_t t = 0; t < records[0].size(); ++t) {
+                QVERIFY(std::abs(records[1][t].probability - records[0][t].probability) < 1e-6F);
+                QCOMPARE(records[1][t].alternatives.size(), std::size_t{4});
+                for (std::size_t a = 0; a < 4; ++a)
+                    QCOMPARE(records[1][t].alternatives[a].id, records[0][t].alternatives[a].id);
+            }
+        }
+    }
 }
 
 void TestScheduler::knownBeginningIsNotReadAgain()
