@@ -12,6 +12,7 @@ namespace engine {
 
 namespace {
 
+constexpr int kTextTokens = 32; // asked about a picture
 constexpr int kScoreChunk = 64; // logits of so many positions at a time
 
 Error cancelled()
@@ -91,15 +92,13 @@ Status readAll(LoadedParts &parts, std::vector<std::unique_ptr<BenchSequence>> &
     return Done{};
 }
 
-// Time from a picture to the first token of its answer.
+// Time from a picture and a short question to the first token of the answer.
 Result<double> pictureFirstTokenMs(ModelSlot &slot, const std::shared_ptr<const Image> &image,
                                    std::stop_token stop)
 {
     LoadedParts &parts = *slot.parts;
-    GenerationRequest request;
-    request.turns.push_back({.role = Role::User, .text = "?", .thinking = {}, .images = {image}});
     const auto begin = Clock::now();
-    ENGINE_TRY(const BuiltPrompt prompt, buildPrompt(request, parts));
+    ENGINE_TRY(const BuiltPrompt prompt, buildPicturePrompt(image, kTextTokens, parts));
     ENGINE_TRY(auto embedding, encodePicture(parts, prompt.pictures[0], stop));
     const std::vector<std::shared_ptr<const PictureEmbedding>> embeddings{std::move(embedding)};
     ENGINE_TRY(const auto memory, memoryOf(parts, embeddings));

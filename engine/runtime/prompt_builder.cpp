@@ -231,6 +231,19 @@ Result<BuiltPrompt> buildPromptFromIds(const std::vector<std::int32_t> &ids,
     return prompt;
 }
 
+Result<BuiltPrompt> buildPicturePrompt(const std::shared_ptr<const Image> &image, int textTokens, const LoadedParts &parts)
+{
+    BuiltPrompt prompt;
+    ENGINE_TRY(prompt.pictures, planPictures({image}, parts));
+    const int vocabulary = parts.bundle.text->config().vocabulary;
+    prompt.ids.assign(static_cast<std::size_t>(prompt.pictures[0].tokens.plan.tokenCount), 0); // embeddings take their place
+    for (int i = 0; i < textTokens; ++i)
+        prompt.ids.push_back((i * 7 + 1) % vocabulary);
+    ENGINE_CHECK(checkLength(prompt.ids.size(), parts));
+    ENGINE_CHECK(setKeys(prompt, parts));
+    return prompt;
+}
+
 static Result<BuiltPrompt> buildWithOwnExperts(const GenerationRequest &request, const LoadedParts &parts)
 {
     std::vector<std::shared_ptr<const Image>> images;

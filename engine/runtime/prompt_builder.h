@@ -37,4 +37,7 @@ Result<BuiltPrompt> buildPromptFromIds(const std::vector<std::int32_t> &ids,
                                        const std::vector<std::shared_ptr<const Image>> &images,
                                        const LoadedParts &parts);
 
+// A picture and so many tokens of text behind it, for measuring: needs no tokenizer.
+Result<BuiltPrompt> buildPicturePrompt(const std::shared_ptr<const Image> &image, int textTokens, const LoadedParts &parts);
+
 } // namespace engine
