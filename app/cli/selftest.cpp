@@ -21,6 +21,7 @@ namespace {
 struct SelftestOptions {
     std::string device = "cpu";
     std::uint64_t seed = 1;
+    std::string only;
     bool json = false;
 };
 
@@ -75,11 +76,11 @@ int run(const SelftestOptions &options)
     const auto result =
         engine::runSelftest(options.device, options.seed, [&](const engine::SelftestRow &row) {
             report(row, options.json, rows);
-        });
+        }, options.only);
     if (!result)
         return fail(result.error(), options.json);
     int failures = *result;
-    if (options.device != "cpu") {
+    if (options.device != "cpu" && options.only.empty()) {
         const auto row = compareModels(options.device);
         if (!row)
             return fail(row.error(), options.json);
@@ -108,6 +109,7 @@ AddedCommand addSelftest(CLI::App &app)
     command->add_option("--device", options->device, "cpu, cuda or cuda:N")->capture_default_str();
     command->add_option("--seed", options->seed, "Seed of the random inputs")
         ->capture_default_str();
+    command->add_option("--only", options->only, "Operations whose name holds this text");
     command->add_flag("--json", options->json, "One JSON object on stdout");
     return {command, [options] { return run(*options); }};
 }

@@ -3,6 +3,8 @@
 // Rope, cache and attention behind the C table.
 #include "backend/cuda_context.h"
 
+#include "cuda/vision/tile_attention.h"
+
 #include <algorithm>
 
 namespace plugin {
@@ -156,7 +158,8 @@ void denseAttention(void *context, DiptychCudaRows query, DiptychCudaRows key, D
     args.heads = heads;
     args.headDim = headDim;
     args.scale = scale;
-    c.note(kc::denseAttention(args, c.stream), "picture attention");
+    c.note(!c.exact && kc::hasPictureTiles(args) ? kc::pictureAttention(args, c.stream) : kc::denseAttention(args, c.stream),
+        "picture attention");
 }
 
 void latentPrepare(void *context, const DiptychCudaLatent *in, DiptychCudaRope rope, DiptychCudaKv layer,

@@ -48,9 +48,9 @@ constexpr std::int64_t kFewRows = 64;
 class Check {
 public:
     Check(Backend &tested, Backend &reference, std::string name, std::uint64_t seed, const Bounds &bounds,
-        const std::function<void(const SelftestRow &)> &report)
+        std::string only, const std::function<void(const SelftestRow &)> &report)
         : m_backends{&tested, &reference}, m_name(std::move(name)), m_bounds(bounds), m_bound(bounds.plain), m_isCard(m_name.starts_with("cuda")), m_random(seed)
-        , m_weights(seed), m_report(report)
+        , m_weights(seed), m_only(std::move(only)), m_report(report)
     {
     }
 
@@ -71,7 +71,7 @@ public:
                 break; // the processor has one kernel for all shapes
         }
         for (const std::int64_t columns : {std::int64_t{131}, std::int64_t{102'403}}) {
-            if (!m_isCard)
+            if (!m_isCard || !isAsked("choosing tokens"))
                 break; // the processor's is the reference
             ENGINE_TRY(const SelftestRow row, checkChoosing(*m_backends[0], *m_backends[1], m_name, m_random(), columns));
             add(row);
@@ -80,6 +80,7 @@ public:
     }
 
 private:
+    bool isAsked(const std::string &operation) const { return operation.find(m_only) != std::string::npos; }
     void add(const SelftestRow &row)
     {
         m_failures += row.passed ? 0 : 1;
@@ -140,6 +141,8 @@ private:
     Status compare(const std::string &operation, const std::string &shape, double bound,
         const std::function<Result<Floats>(int side)> &body)
     {
+        if (!isAsked(operation))
+            return Done{};
         ENGINE_TRY(const Floats tested, body(0));
         ENGINE_TRY(const Floats reference, body(1));
         double difference = 0;
@@ -165,7 +168,7 @@ private:
     Status compareAlone(const std::string &operation, const std::string &shape,
         const std::function<Result<Floats>(std::int64_t first, std::int64_t count)> &body)
     {
-        if (!m_isCard)
+        if (!m_isCard || !isAsked(operation))
             return Done{}; // the processor's kernels are held to it by their own tests
         ENGINE_TRY(const Floats together, body(0, 8));
         SelftestRow row{.device = m_name, .operation = operation + ", alone and among eight", .shape = shape};
@@ -191,6 +194,7 @@ private:
     Status linears();
     Status gatedProducts(DType type, std::int64_t columns, std::int64_t inter);
     Status smallOperations();
+    Status pictureAttentions();
     Status attentions();
     Status attention(bool latent, int window, DType cacheType);
     Status experts();
@@ -207,6 +211,7 @@ private:
     std::mt19937_64 m_random;
     kernels::Random m_weights;
     std::normal_distribution<float> m_normal;
+    std::string m_only;
     const std::function<void(const SelftestRow &)> &m_report;
     int m_failures = 0;
 };
@@ -371,19 +376,35 @@ Status Check::smallOperations()
                 return read(side, y.tensor);
             }));
     }
-    const Floats q = values(2 * 50 * 144);
-    const Floats k = values(2 * 50 * 144);
-    const Floats v = values(2 * 50 * 144);
-    ENGINE_CHECK(compare("picture attention", "2 x 50 x 2 heads of 72", m_bound, [&](int side) -> Result<Floats> {
-        const Shape shape{100, 144};
-        ENGINE_TRY(const Placed query, place(side, q, shape));
-        ENGINE_TRY(const Placed key, place(side, k, shape));
-        ENGINE_TRY(const Placed value, place(side, v, shape));
-        ENGINE_TRY(const Placed y, place(side, poison(100 * 144), shape));
-        m_backends[side]->denseAttention({.query = query.tensor, .key = key.tensor, .value = value.tensor, .output = y.tensor,
-            .batch = 2, .tokens = 50, .heads = 2, .headDim = 72, .scale = 0.118F});
-        return read(side, y.tensor);
-    }));
+    return pictureAttentions();
+}
+
+Status Check::pictureAttentions()
+{
+    constexpr int kHeads = 2;
+    for (const int headDim : {20, 64, 72, 80, 96, 128})
+        for (const int tokens : {50, 150}) {
+            if (!m_isCard && headDim != 72)
+                continue; // one kernel for all of them
+            const std::int64_t width = kHeads * headDim, rows = 2 * tokens;
+            const Floats joined = values(rows * 3 * width); // query, key and value side by side, as the tower has them
+            const double bound = std::max(m_bound, headDim == 20 ? m_bound : m_bounds.many);
+            ENGINE_CHECK(compare("picture attention", "2 x " + text(tokens) + " x 2 heads of " + text(headDim), bound,
+                [&](int side) -> Result<Floats> {
+                    ENGINE_TRY(const Placed all, place(side, joined, Shape{rows, 3 * width}));
+                    ENGINE_TRY(const Placed y, place(side, poison(rows * width), Shape{rows, width}));
+                    const auto part = [&](std::int64_t index) {
+                        Tensor tensor = all.tensor;
+                        tensor.data += static_cast<std::size_t>(index * width) * sizeof(float);
+                        tensor.shape = Shape{rows, width};
+                        return tensor;
+                    };
+                    m_backends[side]->denseAttention({.query = part(0), .key = part(1), .value = part(2), .output = y.tensor,
+                        .batch = 2, .tokens = tokens, .heads = kHeads, .headDim = headDim,
+                        .scale = 1.0F / std::sqrt(static_cast<float>(headDim))});
+                    return read(side, y.tensor);
+                }));
+        }
     return Done{};
 }
 
@@ -769,10 +790,11 @@ Result<int> cudaCard(const std::string &device)
 Result<int> checkBackend(Backend &tested, Backend &reference, const std::string &name, std::uint64_t seed,
     const std::function<void(const SelftestRow &)> &row)
 {
-    return Check(tested, reference, name, seed, {kExactBound, kExactBound, kExactBound, kExactBound}, row).run();
+    return Check(tested, reference, name, seed, {kExactBound, kExactBound, kExactBound, kExactBound}, std::string(), row).run();
 }
 
-Result<int> runSelftest(const std::string &device, std::uint64_t seed, const std::function<void(const SelftestRow &)> &row)
+Result<int> runSelftest(const std::string &device, std::uint64_t seed, const std::function<void(const SelftestRow &)> &row,
+    const std::string &only)
 {
     ENGINE_TRY(const std::unique_ptr<Backend> reference, makeCpuBackend({.threads = 1, .exact = true, .isa = "reference"}));
     if (device.rfind("cuda", 0) == 0) {
@@ -784,7 +806,7 @@ Result<int> runSelftest(const std::string &device, std::uint64_t seed, const std
             ENGINE_TRY(const std::unique_ptr<Backend> tested, makeCudaBackend(card, exact));
             const Bounds bounds = exact ? Bounds{kExactBound, kExactBound, kExactBound, kExactBound}
                                         : Bounds{kExactBound, kSplitBound, kRoundedBound, kRoundedBound};
-            ENGINE_TRY(const int failed, Check(*tested, *reference, device + (exact ? ", exact" : ""), seed, bounds, row).run());
+            ENGINE_TRY(const int failed, Check(*tested, *reference, device + (exact ? ", exact" : ""), seed, bounds, only, row).run());
             failures += failed;
         }
         return failures;
@@ -799,7 +821,7 @@ Result<int> runSelftest(const std::string &device, std::uint64_t seed, const std
             ENGINE_TRY(const std::unique_ptr<Backend> tested, makeCpuBackend({.exact = exact, .isa = table->name}));
             const std::string name = "cpu " + std::string(table->name) + (exact ? ", exact" : "");
             const double bound = exact ? kExactBound : kNativeBound;
-            ENGINE_TRY(const int failed, Check(*tested, *reference, name, seed, {bound, bound, bound, bound}, row).run());
+            ENGINE_TRY(const int failed, Check(*tested, *reference, name, seed, {bound, bound, bound, bound}, only, row).run());
             failures += failed;
         }
     }

@@ -3,6 +3,8 @@
 #include "models/architectures.h"
 #include "vision/vision_tower.h"
 
+#include <algorithm>
+
 namespace engine {
 namespace {
 
@@ -70,6 +72,7 @@ public:
     {
         VisionWeights weights;
         const std::int64_t width = m_config.width;
+        weights.middle = columnsFor(m_config.mlpHidden);
         ENGINE_CHECK(loadPatch(weights));
         const std::int64_t side = m_config.imageSize / m_config.patch;
         ENGINE_TRY(weights.positions, activations("vision.pos_embed", {1, side * side, width}));
@@ -80,8 +83,8 @@ public:
             ENGINE_TRY(layer.queryKeyValue, linear(prefix + "attn.qkv", 3 * width, width));
             ENGINE_TRY(layer.output, linear(prefix + "attn.proj", width, width));
             ENGINE_TRY(layer.norm2, norm(prefix + "norm2"));
-            ENGINE_TRY(layer.up, linear(prefix + "mlp.fc1", m_config.mlpHidden, width));
-            ENGINE_TRY(layer.down, linear(prefix + "mlp.fc2", width, m_config.mlpHidden));
+            ENGINE_TRY(layer.up, padded(prefix + "mlp.fc1", m_config.mlpHidden, width, weights.middle, width));
+            ENGINE_TRY(layer.down, padded(prefix + "mlp.fc2", width, m_config.mlpHidden, width, weights.middle));
             weights.layers.push_back(std::move(layer));
         }
         ENGINE_TRY(weights.norm, norm("vision.norm"));
@@ -98,6 +101,35 @@ private:
         VisionWeights::Linear result;
         ENGINE_TRY(result.weight, m_loader.linear(name + ".weight", out, in, WeightLoader::Storage::Careful));
         ENGINE_TRY(result.bias, m_loader.vector(name + ".bias", out));
+        return result;
+    }
+    // A card's products take columns in steps; SigLIP's 4,304 and 588 are none.
+    std::int64_t columnsFor(std::int64_t columns) const
+    {
+        constexpr std::int64_t kStep = 32;
+        return m_loader.context().backend->hostMemory() ? columns : (columns + kStep - 1) / kStep * kStep;
+    }
+    // With zeros behind rows and columns.
+    Result<VisionWeights::Linear> padded(const std::string &name, std::int64_t out, std::int64_t in, std::int64_t paddedOut,
+        std::int64_t paddedIn)
+    {
+        if (out == paddedOut && in == paddedIn)
+            return linear(name, out, in);
+        VisionWeights::Linear result;
+        ENGINE_TRY(const std::vector<float> weight, m_loader.values(name + ".weight", {out, in}));
+        ENGINE_TRY(std::vector<float> bias, m_loader.values(name + ".bias", {out}));
+        bias.resize(static_cast<std::size_t>(paddedOut), 0.0F);
+        ENGINE_TRY(result.weight, m_loader.computed(paddedRows(weight, in, paddedOut, paddedIn), {paddedOut, paddedIn}));
+        ENGINE_TRY(result.bias, m_loader.computed(bias, {paddedOut}));
+        return result;
+    }
+    static std::vector<float> paddedRows(const std::vector<float> &values, std::int64_t columns, std::int64_t paddedRows,
+        std::int64_t paddedColumns)
+    {
+        std::vector<float> result(static_cast<std::size_t>(paddedRows * paddedColumns), 0.0F);
+        for (std::size_t row = 0; row * static_cast<std::size_t>(columns) < values.size(); ++row)
+            std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(row) * columns, columns,
+                result.begin() + static_cast<std::ptrdiff_t>(row) * paddedColumns);
         return result;
     }
     Result<VisionWeights::Norm> norm(const std::string &name)
@@ -123,7 +155,10 @@ private:
         const std::int64_t patch = m_config.patch, width = m_config.width;
         ENGINE_TRY(const std::vector<float> kernel,
             m_loader.values("vision.patch_embed.proj.weight", {width, 3, patch, patch}));
-        ENGINE_TRY(weights.patch.weight, m_loader.computed(kernel, {width, 3 * patch * patch}));
+        const std::int64_t columns = 3 * patch * patch;
+        weights.patchColumns = columnsFor(columns);
+        ENGINE_TRY(weights.patch.weight, m_loader.computed(paddedRows(kernel, columns, width, weights.patchColumns),
+                                             {width, weights.patchColumns}));
         ENGINE_TRY(weights.patch.bias, m_loader.vector("vision.patch_embed.proj.bias", width));
         return Done{};
     }

@@ -12,8 +12,8 @@ namespace engine {
 namespace {
 
 // Rows the tower works on at once: enough to keep the matrices busy, few enough to stay in cache and to be
-// interrupted soon.
-constexpr int kRowsAtOnce = 1024;
+// interrupted soon. A card is busy with the ten tiles of VL2's largest square grid, and stops between layers.
+constexpr int kRowsAtOnce = 1024, kRowsOnCard = 8192;
 
 Tensor part(Tensor matrix, std::int64_t firstRow, std::int64_t rows, std::int64_t firstColumn, std::int64_t columns)
 {
@@ -48,13 +48,12 @@ Status VisionTower::reserve(int tilesAtOnce)
     const std::int64_t rows = std::int64_t{tilesAtOnce} * m_tokens;
     const std::int64_t squares = std::int64_t{tilesAtOnce} * m_gridSide * m_gridSide;
     const std::int64_t foldedWidth = std::int64_t{m_config.width} * m_config.downsample * m_config.downsample;
-    const std::int64_t patchWidth = std::int64_t{3} * m_config.patch * m_config.patch;
     m_reserved = 0;
-    ENGINE_TRY(m_patches, allocate(rows, patchWidth));
+    ENGINE_TRY(m_patches, allocate(rows, m_weights.patchColumns));
     ENGINE_TRY(m_hidden, allocate(rows, m_config.width));
     ENGINE_TRY(m_normed, allocate(rows, m_config.width));
     ENGINE_TRY(m_joined, allocate(rows, std::int64_t{3} * m_config.width));
-    ENGINE_TRY(m_wide, allocate(rows, m_config.mlpHidden));
+    ENGINE_TRY(m_wide, allocate(rows, m_weights.middle));
     ENGINE_TRY(m_folded, allocate(squares, foldedWidth));
     for (Buffer &buffer : m_projected) {
         ENGINE_TRY(buffer, allocate(squares, m_config.projectorOut));
@@ -71,14 +70,14 @@ void VisionTower::makePatches(const ImageTiles &tiles, int firstTile, int count)
 {
     const int patch = m_config.patch;
     const auto size = static_cast<std::size_t>(tiles.size);
-    m_patchRows.resize(static_cast<std::size_t>(count) * static_cast<std::size_t>(m_tokens) * 3 *
-                       static_cast<std::size_t>(patch * patch));
-    float *out = m_patchRows.data();
+    const auto columns = static_cast<std::size_t>(m_weights.patchColumns);
+    m_patchRows.resize(static_cast<std::size_t>(count) * static_cast<std::size_t>(m_tokens) * columns); // zeros at first
     for (int tile = firstTile; tile < firstTile + count; ++tile) {
         const std::uint8_t *pixels = tiles.pixels.data() + static_cast<std::size_t>(tile) * size * size * 3;
         for (int token = 0; token < m_tokens; ++token) {
             const auto top = static_cast<std::size_t>(token / m_side * patch);
             const auto left = static_cast<std::size_t>(token % m_side * patch);
+            float *out = m_patchRows.data() + static_cast<std::size_t>((tile - firstTile) * m_tokens + token) * columns;
             for (std::size_t channel = 0; channel < 3; ++channel) {
                 for (std::size_t y = 0; y < static_cast<std::size_t>(patch); ++y) {
                     const std::uint8_t *row = pixels + ((top + y) * size + left) * 3 + channel;
@@ -97,7 +96,7 @@ Status VisionTower::runLayers(int count, const std::stop_token &stop)
     const Tensor hidden = m_hidden.view({rows, width});
     const Tensor normed = m_normed.view({rows, width});
     const Tensor joined = m_joined.view({rows, 3 * width});
-    const Tensor wide = m_wide.view({rows, m_config.mlpHidden});
+    const Tensor wide = m_wide.view({rows, m_weights.middle});
     const auto layerNorm = [&](const VisionWeights::Norm &norm) {
         m_backend.layerNorm({.input = hidden, .weight = norm.weight.get(), .bias = norm.bias.get(),
             .output = normed, .epsilon = m_config.layerNormEpsilon});
@@ -210,12 +209,11 @@ Result<Buffer> VisionTower::encode(const ImageTiles &tiles, std::stop_token stop
     ENGINE_ASSERT(tiles.size == m_config.imageSize && plan.gridSide == m_gridSide);
     ENGINE_ASSERT(tiles.pixels.size() ==
                   static_cast<std::size_t>(total) * static_cast<std::size_t>(tiles.size * tiles.size) * 3);
-    const int atOnce = std::clamp(kRowsAtOnce / m_tokens, 1, total);
+    const int atOnce = std::clamp((m_backend.hostMemory() ? kRowsAtOnce : kRowsOnCard) / m_tokens, 1, total);
     ENGINE_CHECK(reserve(atOnce));
     ENGINE_TRY(Buffer embeddings, m_backend.allocate(static_cast<std::size_t>(plan.tokenCount) *
                                       static_cast<std::size_t>(m_config.projectorOut) * sizeof(float)));
     const Tensor output = embeddings.view({plan.tokenCount, m_config.projectorOut});
-    const std::int64_t patchWidth = std::int64_t{3} * m_config.patch * m_config.patch;
     const Tensor positions = m_weights.positions.view({m_tokens, m_config.width});
     // A picture of one tile is stored twice, as global and as local view: it is looked at once.
     const bool isSame = total == 2 && std::equal(tiles.pixels.begin(),
@@ -226,7 +224,7 @@ Result<Buffer> VisionTower::encode(const ImageTiles &tiles, std::stop_token stop
         const int count = std::min(atOnce, distinct - first);
         const std::int64_t rows = std::int64_t{count} * m_tokens;
         makePatches(tiles, first, count);
-        const Tensor patches = m_patches.view({rows, patchWidth});
+        const Tensor patches = m_patches.view({rows, m_weights.patchColumns});
         const Tensor hidden = m_hidden.view({rows, m_config.width});
         m_backend.toDevice(patches, m_patchRows.data(), m_patchRows.size() * sizeof(float));
         m_backend.linear({.input = patches, .weight = m_weights.patch.weight.get(),

@@ -25,7 +25,10 @@ struct VisionWeights {
         Linear queryKeyValue;   // [3 * width, width]
         Linear output, up, down;
     };
-    Linear patch;                 // [width, 3 * patch * patch], channel-major
+    // A device whose products want columns in whole steps has zeros behind both; else they are the configuration's.
+    std::int64_t patchColumns = 0; // of `patch`
+    std::int64_t middle = 0;       // outputs of `up`, inputs of `down`
+    Linear patch;                 // [width, patchColumns], channel-major
     Buffer positions;             // [tokens, width] F32
     std::vector<Layer> layers;
     Norm norm;
@@ -56,7 +59,7 @@ private:
     Backend &m_backend;
     int m_side = 0, m_tokens = 0, m_gridSide = 0; // patches along a tile, of a tile, squares along a tile
     int m_reserved = 0;
-    std::vector<float> m_patchRows;          // host [tiles * tokens, 3 * patch * patch]
+    std::vector<float> m_patchRows;          // host [tiles * tokens, patchColumns]
     std::array<std::array<float, 256>, 3> m_normalised{}; // value of a byte, by channel
     Buffer m_patches, m_hidden, m_normed, m_joined, m_wide, m_folded, m_projected[2];
 };

@@ -1,11 +1,14 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/models/model_runner.h"
+#include "support/forwarding_backend.h"
 #include "support/plain_backend.h"
 #include "engine/models/picture_golden.h"
 
 #include <QTemporaryDir>
 #include <QTest>
+
+#include <algorithm>
 
 using namespace engine;
 
@@ -22,6 +25,19 @@ std::unique_ptr<ModelRunner> loadRunner(const PictureGolden &golden, const CpuBa
     }
     return std::move(runner).value();
 }
+
+// The processor as a card would be: its memory is its own, so products get columns in whole steps.
+class FarBackend final : public tests::ForwardingBackend {
+public:
+    using ForwardingBackend::ForwardingBackend;
+    std::vector<std::int64_t> columns; // of the weights of products
+    bool hostMemory() const override { return false; }
+    void linear(const LinearArgs &args) override
+    {
+        columns.push_back(args.weight->shape[args.weight->shape.rank - 1]);
+        ForwardingBackend::linear(args);
+    }
+};
 
 // The pictures of one prompt, looked at.
 struct Seen {
@@ -130,6 +146,31 @@ private slots:
                     QVERIFY2(error < 1e-4F, qPrintable(QString::number(static_cast<double>(error))));
                 }
         }
+    }
+    void columnsFilledUpForACardChangeNothing()
+    {
+        const PictureGolden golden = readPictureGolden(QStringLiteral("deepseek-vl2-tiny"));
+        auto inner = makeCpuBackend({.threads = 2, .exact = true});
+        QVERIFY(inner.ok());
+        FarBackend backend(std::move(inner).value());
+        auto files = ModelFiles::open(golden.folder.toStdString());
+        QVERIFY(files.ok());
+        LoadOptions options;
+        options.path = golden.folder.toStdString();
+        options.precision = Precision::Exact;
+        const auto model = loadModel({.files = *files, .backend = &backend, .options = options, .stop = {}, .doneBytes = nullptr});
+        QVERIFY2(model.ok(), model.ok() ? "" : model.error().message.c_str());
+        const PictureGolden::Picture &picture = golden.cases[1].pictures[0];
+        const ImageTiles tiles =
+            model->vision->preprocessor().prepare(*picture.image, static_cast<int>(golden.cases[1].pictures.size()));
+        const auto rows = model->vision->encode(tiles, {}, [](int, int) {});
+        QVERIFY(rows.ok());
+        QVERIFY(std::ranges::find(backend.columns, 608) != backend.columns.end()); // 588 pixels of a patch
+        QVERIFY(std::ranges::find(backend.columns, 128) != backend.columns.end()); // 97 of the middle
+        std::vector<float> found(static_cast<std::size_t>(picture.tokens) * kHidden);
+        backend.toHost(found.data(), rows->view({picture.tokens, kHidden}));
+        const auto begin = golden.embeddings.begin() + static_cast<std::ptrdiff_t>(picture.firstEmbedding * kHidden);
+        QVERIFY(worstRowError(found, {begin, begin + static_cast<std::ptrdiff_t>(found.size())}, kHidden) < 1e-4F);
     }
     void promptsWithNoneOneTwoAndThreePicturesEqualTheReference_data() { addModels(); }
     void promptsWithNoneOneTwoAndThreePicturesEqualTheReference()
