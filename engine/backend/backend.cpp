@@ -48,8 +48,13 @@ void Backend::swiglu(const SwigluArgs &args)
 void Backend::moeWithShared(const MoeSharedArgs &args)
 {
     moe(args.moe);
-    swiglu(args.shared);
-    linear({.input = args.shared.output, .weight = args.sharedDown, .output = args.moe.output, .accumulate = true});
+    feedForward({.gated = args.shared, .down = args.sharedDown, .output = args.moe.output});
+}
+
+void Backend::feedForward(const FeedForwardArgs &args)
+{
+    swiglu(args.gated);
+    linear({.input = args.gated.output, .weight = args.down, .output = args.output, .accumulate = true});
 }
 
 void Backend::headsPrepare(const HeadsPrepareArgs &args)

@@ -224,6 +224,12 @@ struct SwigluArgs {
     Tensor joined;                     // [rows, 2 * inter], room to work in
     Tensor output;                     // [rows, inter]
 };
+// output += down * swiglu; gated.output is room to work in.
+struct FeedForwardArgs {
+    SwigluArgs gated;
+    const Weight *down = nullptr; // [columns of output, inter]
+    Tensor output;
+};
 // Experts as moe, and a dense expert that every row uses: shared.output is room to work in, `sharedDown` leads from it
 // to moe.output.
 struct MoeSharedArgs {
@@ -264,6 +270,15 @@ struct ChooseArgs {
     Tensor logits;                              // [rows, vocabulary] F32
     int count = 0;                              // ids from 0 that may be chosen
     std::span<const kernels::ChooseRule> rules; // [rows]
+};
+// Attention of prompts over keys and values made from the latent rows, cache row and output's heads included.
+struct LatentPromptArgs {
+    LatentPrepareArgs prepare; // without `query`
+    const Weight *keyUp = nullptr;   // [heads, latent, nope]
+    const Weight *valueUp = nullptr; // [heads, value, latent]
+    Tensor output;                   // [rows, heads * value]
+    float scale = 1.0F;
+    int window = 0;
 };
 // The numbers of a step that its operations are given again as the same spans.
 struct StepInputs {
@@ -335,9 +350,12 @@ public:
     // Coarser operations; the defaults are made of the ones above (backend.cpp).
     virtual void router(const RouterArgs &args);
     virtual void swiglu(const SwigluArgs &args);
+    virtual void feedForward(const FeedForwardArgs &args);
     virtual void moeWithShared(const MoeSharedArgs &args);
     virtual void headsPrepare(const HeadsPrepareArgs &args);
     virtual void latentPrepare(const LatentPrepareArgs &args);
+    // False: not this shape or not these rows, nothing was done; use latentPrepare and attention.
+    virtual bool latentPrompt(const LatentPromptArgs &) { return false; }
 
     // Announces a step: its spans live until finishStep.
     virtual void beginStep(const StepInputs &) {}

@@ -3,6 +3,8 @@
 // Rope, cache and attention behind the C table.
 #include "backend/cuda_context.h"
 
+#include "cuda/attention/prompt.h"
+#include "cuda/prompt/prompt.h"
 #include "cuda/vision/tile_attention.h"
 
 #include <algorithm>
@@ -35,6 +37,107 @@ int longestContext(const Context::Sequences &sequences)
     for (int s = 0; s < sequences.count; ++s)
         longest = std::max(longest, sequences.data[s].firstPosition + sequences.data[s].rowCount);
     return longest;
+}
+
+// Keys and values of a prompt lie side by side in at most about this many bytes; then some heads at a time.
+constexpr std::int64_t kExpandedBytes = std::int64_t{256} << 20;
+constexpr std::int64_t kTokensARow = 64; // of context; beyond it few rows look at many tokens, and copying those costs more
+
+std::int64_t tokensOf(const Context::Sequences &sequences)
+{
+    std::int64_t tokens = 0;
+    for (int s = 0; s < sequences.count; ++s)
+        tokens += sequences.data[s].firstPosition + sequences.data[s].rowCount;
+    return tokens;
+}
+
+bool hasPromptKernels(const Context &c, const kc::KvView &cache, const Context::Sequences &sequences, std::int64_t rows)
+{
+    return !c.exact && kc::card().warpgroups && cache.dtype == DType::BF16 && rows > kc::kDecodeRows
+        && tokensOf(sequences) <= rows * kTokensARow;
+}
+
+std::vector<kc::PromptRun> promptRunsOf(const Context::Sequences &sequences)
+{
+    std::vector<kc::PromptRun> runs;
+    std::int32_t firstToken = 0;
+    for (int s = 0; s < sequences.count; ++s) {
+        const DiptychCudaSequence &q = sequences.data[s];
+        for (int first = 0; first < q.rowCount; first += kc::kPromptRows)
+            runs.push_back({q.firstRow + first, std::min(kc::kPromptRows, q.rowCount - first), q.firstPosition + first, firstToken});
+        firstToken += q.firstPosition + q.rowCount;
+    }
+    std::stable_sort(runs.begin(), runs.end(), [](const kc::PromptRun &a, const kc::PromptRun &b) {
+        return a.firstPosition + a.rows < b.firstPosition + b.rows; // the kernel begins with the last ones
+    });
+    return runs;
+}
+
+// Every sequence's tokens, one sequence after the other.
+void gatherAll(Context &c, kc::GatherArgs args, const Context::Sequences &sequences, const kc::RowTable &table, int restWidth)
+{
+    const std::int32_t *blocks = table.blocks;
+    for (int s = 0; s < sequences.count; ++s) {
+        const DiptychCudaSequence &q = sequences.data[s];
+        args.blocks = blocks;
+        args.tokens = q.firstPosition + q.rowCount;
+        c.note(kc::gatherCache(args, c.stream), "attention");
+        blocks += q.blockCount;
+        args.keys += std::int64_t{args.tokens} * args.keyWidth;
+        if (args.rest != nullptr)
+            args.rest += std::int64_t{args.tokens} * restWidth;
+        if (args.values != nullptr)
+            args.values += args.tokens;
+    }
+}
+
+// False: not this shape.
+bool onPromptKernels(Context &c, const kc::AttentionArgs &base, const Context::Sequences &sequences)
+{
+    const kc::KvView &cache = base.cache;
+    const std::int64_t rows = base.table.rows;
+    if (cache.valuesInKeys || cache.keyDim != kc::kPromptHeadDim || cache.valueDim != kc::kPromptHeadDim
+        || !hasPromptKernels(c, cache, sequences, rows))
+        return false;
+    const std::int64_t tokens = tokensOf(sequences);
+    const std::int64_t pitch = (tokens + 7) / 8 * 8;
+    const int group = base.heads / cache.kvHeads;
+    const int atOnce = static_cast<int>(std::clamp<std::int64_t>(kExpandedBytes / (pitch * kc::kPromptHeadDim * 4), 1, cache.kvHeads));
+    const std::vector<kc::PromptRun> runs = promptRunsOf(sequences);
+    kc::PromptAttentionArgs args;
+    args.query = narrowed(c, base.query, std::int64_t{base.heads} * cache.keyDim, rows, std::int64_t{base.heads} * cache.keyDim);
+    auto *keys = c.roomFor<__nv_bfloat16>(Room::Expanded, static_cast<std::size_t>(2 * pitch * atOnce * kc::kPromptHeadDim));
+    args.runs = c.stage(runs.data(), runs.size());
+    if (args.query == nullptr || keys == nullptr || args.runs == nullptr)
+        return true; // noted
+    auto *values = keys + pitch * atOnce * kc::kPromptHeadDim;
+    args.keys = keys;
+    args.values = values;
+    args.valuePitch = pitch;
+    args.tokens = static_cast<int>(tokens);
+    args.rows = static_cast<int>(rows);
+    args.heads = base.heads;
+    args.kvHeads = cache.kvHeads;
+    args.scale = base.scale;
+    args.window = base.window;
+    args.runCount = static_cast<int>(runs.size());
+    args.output = base.output;
+    for (int first = 0; first < cache.kvHeads; first += atOnce) {
+        const int here = std::min(atOnce, cache.kvHeads - first);
+        kc::GatherArgs gather;
+        gather.cache = cache;
+        gather.firstHead = first;
+        gather.heads = here;
+        gather.keys = keys;
+        gather.keyWidth = here * kc::kPromptHeadDim;
+        gather.values = values;
+        gather.valuePitch = pitch;
+        gatherAll(c, gather, sequences, base.table, 0);
+        args.firstHead = first * group;
+        args.headCount = here * group;
+        c.note(kc::promptAttention(args, c.stream), "attention");
+    }
+    return true;
 }
 
 // False: not on the tensor cores.
@@ -116,6 +219,8 @@ void attention(void *context, const float *query, float *output, std::int32_t he
     args.table = c.tableOf(sequences, sequenceCount);
     const std::int64_t width = std::int64_t{heads} * layer.valueDim;
     c.wrote(output, args.table.rows, width, width);
+    if (observeCount == 0 && onPromptKernels(c, args, c.sequencesOf(sequences, sequenceCount)))
+        return;
     if (observeCount == 0 && onTiles(c, args, c.sequencesOf(sequences, sequenceCount), sequenceCount < 0))
         return;
     const std::size_t observedCount = static_cast<std::size_t>(observeCount) * static_cast<std::size_t>(observeStride);
@@ -187,6 +292,109 @@ void latentPrepare(void *context, const DiptychCudaLatent *in, DiptychCudaRope r
     const std::int64_t width = std::int64_t{in->heads} * (in->latentWidth + in->rope);
     c.wrote(in->query, args.rows, width, width);
     c.note(kc::latentPrepare(args, c.stream), "latent row");
+}
+
+int latentPrompt(void *context, const DiptychCudaLatentPrompt *in, DiptychCudaRope rope, DiptychCudaKv layer,
+    const DiptychCudaSequence *sequences, std::int32_t sequenceCount)
+{
+    Context &c = of(context);
+    const DiptychCudaLatent &l = in->latent;
+    const Context::Sequences each = c.sequencesOf(sequences, sequenceCount);
+    const std::int64_t rows = l.projected.rows;
+    if (l.nope != kc::kPromptHeadDim || l.rope != kc::kPromptRope || in->valueUp.out != kc::kPromptHeadDim || l.latentWidth % 64 != 0
+        || layer.valuesInKeys == 0 || layer.keyDim != l.latentWidth + l.rope || !isTiled(in->keyUp) || !isTiled(in->valueUp)
+        || in->output.stride != std::int64_t{l.heads} * kc::kPromptHeadDim || !hasPromptKernels(c, viewOf(layer), each, rows))
+        return 0;
+    const std::int64_t tokens = tokensOf(each);
+    const std::int64_t pitch = (tokens + 7) / 8 * 8;
+    const std::int64_t width = l.latentWidth;
+    const std::int64_t queryColumns = std::int64_t{l.heads} * (l.nope + l.rope);
+    const std::int64_t weightElements = l.heads * width * kc::kPromptHeadDim;
+    const int atOnce = static_cast<int>(std::clamp<std::int64_t>(kExpandedBytes / (pitch * kc::kPromptHeadDim * 4), 1, l.heads));
+    const std::int64_t sliceElements = pitch * atOnce * kc::kPromptHeadDim;
+    auto *query = c.roomFor<__nv_bfloat16>(Room::Narrow, static_cast<std::size_t>(rows * queryColumns));
+    auto *latentRows = c.roomFor<__nv_bfloat16>(Room::Expanded,
+        static_cast<std::size_t>(pitch * (width + l.rope) + weightElements + 2 * sliceElements));
+    const __nv_bfloat16 *keyUp = widened(c, in->keyUp, 0, width, 0, l.heads, 0, 2 * weightElements);
+    const __nv_bfloat16 *valueUp = widened(c, in->valueUp, 0, kc::kPromptHeadDim, 0, l.heads, weightElements, 2 * weightElements);
+    const std::vector<kc::PromptRun> runs = promptRunsOf(each);
+    const kc::PromptRun *deviceRuns = c.stage(runs.data(), runs.size());
+    if (query == nullptr || latentRows == nullptr || keyUp == nullptr || valueUp == nullptr || deviceRuns == nullptr)
+        return 1; // noted
+    auto *rest = latentRows + pitch * width;
+    auto *turnedKeyUp = rest + pitch * l.rope;
+    auto *keys = turnedKeyUp + weightElements;
+    auto *values = keys + sliceElements;
+
+    kc::LatentQueryArgs prepare;
+    prepare.projected = l.projected.data;
+    prepare.projectedStride = l.projected.stride;
+    prepare.latent = l.latent.data;
+    prepare.latentStride = l.latent.stride;
+    prepare.gain = l.gain;
+    prepare.epsilon = l.epsilon;
+    prepare.query = query;
+    prepare.rows = static_cast<int>(rows);
+    prepare.heads = l.heads;
+    prepare.latentWidth = l.latentWidth;
+    prepare.nope = l.nope;
+    prepare.rope = l.rope;
+    prepare.inverseFrequencies = c.constant(rope.inverseFrequencies, static_cast<std::size_t>(rope.pairs));
+    prepare.magnitude = rope.magnitude;
+    prepare.interleaved = rope.interleaved != 0;
+    prepare.cache = viewOf(layer);
+    prepare.table = c.tableOf(sequences, sequenceCount);
+    c.note(kc::latentQuery(prepare, c.stream), "latent row");
+
+    kc::GatherArgs gather;
+    gather.cache = prepare.cache;
+    gather.keys = latentRows;
+    gather.rest = rest;
+    gather.keyWidth = l.latentWidth;
+    gatherAll(c, gather, each, prepare.table, l.rope);
+    c.note(kc::turn({.input = keyUp, .output = turnedKeyUp, .matrices = l.heads, .rows = l.latentWidth, .columns = l.nope}, c.stream),
+        "attention");
+
+    c.wrote(in->output);
+    kc::PromptAttentionArgs args;
+    args.query = query;
+    args.keys = keys;
+    args.sharedKeys = rest;
+    args.values = values;
+    args.valuePitch = pitch;
+    args.tokens = static_cast<int>(tokens);
+    args.rows = static_cast<int>(rows);
+    args.heads = args.kvHeads = l.heads;
+    args.scale = in->scale;
+    args.window = in->window;
+    args.runs = deviceRuns;
+    args.runCount = static_cast<int>(runs.size());
+    args.output = in->output.data;
+    for (int first = 0; first < l.heads; first += atOnce) {
+        const int here = std::min(atOnce, l.heads - first);
+        const std::int64_t firstWeight = first * width * kc::kPromptHeadDim;
+        kc::MatrixProductArgs product;
+        product.a = latentRows;
+        product.aStride = width;
+        product.b = turnedKeyUp + firstWeight;
+        product.rows = static_cast<int>(tokens);
+        product.n = here * kc::kPromptHeadDim;
+        product.k = l.latentWidth;
+        product.narrow = keys;
+        product.outputStride = product.n;
+        c.note(kc::matrixProduct(product, c.stream), "keys of a prompt");
+        product.a = valueUp + firstWeight; // turned: a row a column of the values
+        product.b = latentRows;
+        product.rows = here * kc::kPromptHeadDim;
+        product.n = static_cast<int>(pitch);
+        product.narrow = values;
+        product.outputStride = pitch;
+        c.note(kc::matrixProduct(product, c.stream), "values of a prompt");
+        args.firstHead = first;
+        args.headCount = here;
+        c.note(kc::promptAttention(args, c.stream), "attention");
+    }
+    return 1;
 }
 
 void headsPrepare(void *context, DiptychCudaRows query, DiptychCudaRows key, DiptychCudaRows value, float *rotated,

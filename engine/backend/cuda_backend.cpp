@@ -141,6 +141,20 @@ DiptychCudaRoute routeOf(const RouteArgs &a)
     return args;
 }
 
+DiptychCudaLatent latentOf(const LatentPrepareArgs &a)
+{
+    DiptychCudaLatent args{};
+    args.projected = rowsOf(a.projected);
+    args.latent = rowsOf(a.latent);
+    args.gain = vectorOf(a.norm);
+    args.epsilon = a.epsilon;
+    args.heads = a.heads;
+    args.latentWidth = static_cast<std::int32_t>(a.latent.columns()) - a.rope;
+    args.nope = a.nope;
+    args.rope = a.rope;
+    return args;
+}
+
 DiptychCudaRope ropeOf(std::span<const float> frequencies, float magnitude, bool interleaved)
 {
     return {frequencies.data(), static_cast<std::int32_t>(frequencies.size()), interleaved ? 1 : 0, magnitude, nullptr};
@@ -327,6 +341,12 @@ public:
         if (m_exact || m_api.swiglu(m_api.context, rowsOf(a.input), weightOf(a.gateAndUp), rowsOf(a.output)) == 0)
             Backend::swiglu(a);
     }
+    void feedForward(const FeedForwardArgs &a) override
+    {
+        if (m_exact
+            || m_api.feedForward(m_api.context, rowsOf(a.gated.input), weightOf(a.gated.gateAndUp), weightOf(a.down), rowsOf(a.output)) == 0)
+            Backend::feedForward(a);
+    }
     void moeWithShared(const MoeSharedArgs &a) override
     {
         const MoeArgs &m = a.moe;
@@ -351,18 +371,26 @@ public:
             return;
         }
         const Sequences sequences(*this, a.sequences, a.layer.blockTokens);
-        DiptychCudaLatent args{};
-        args.projected = rowsOf(a.projected);
-        args.latent = rowsOf(a.latent);
-        args.gain = vectorOf(a.norm);
-        args.epsilon = a.epsilon;
+        DiptychCudaLatent args = latentOf(a);
         args.query = a.query.f32();
-        args.heads = a.heads;
-        args.latentWidth = static_cast<std::int32_t>(a.latent.columns()) - a.rope;
-        args.nope = a.nope;
-        args.rope = a.rope;
         m_api.latentPrepare(m_api.context, &args, ropeOf(a.inverseFrequencies, a.magnitude, a.interleaved), kvOf(a.layer),
             sequences.data(), sequences.count());
+    }
+    bool latentPrompt(const LatentPromptArgs &a) override
+    {
+        if (m_exact)
+            return false;
+        const LatentPrepareArgs &p = a.prepare;
+        const Sequences sequences(*this, p.sequences, p.layer.blockTokens);
+        DiptychCudaLatentPrompt args{};
+        args.latent = latentOf(p);
+        args.keyUp = weightOf(a.keyUp);
+        args.valueUp = weightOf(a.valueUp);
+        args.output = rowsOf(a.output);
+        args.scale = a.scale;
+        args.window = a.window;
+        return m_api.latentPrompt(m_api.context, &args, ropeOf(p.inverseFrequencies, p.magnitude, p.interleaved), kvOf(p.layer),
+                   sequences.data(), sequences.count()) != 0;
     }
 
     void beginStep(const StepInputs &inputs) override

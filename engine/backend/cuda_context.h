@@ -79,7 +79,7 @@ private:
 };
 
 // Room for intermediate results, one buffer a purpose; grows, never shrinks.
-enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Choices, Count };
+enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Choices, Expanded, Count };
 
 struct Context {
     int device = 0;
@@ -217,6 +217,12 @@ Context &of(void *context);            // for an operation: what is pending goes
 Context &withPending(void *context);   // leaves it pending
 kc::WeightView viewOf(const DiptychCudaWeight &w);
 kc::MatrixView matrixOf(const DiptychCudaWeight &w);
+// Rows [first, first + rows) of matrices [firstMatrix, ...) as bfloat16; null, and noted: no memory.
+const __nv_bfloat16 *widened(Context &c, const DiptychCudaWeight &w, std::int64_t first, std::int64_t rows, int firstMatrix,
+    int matrices, std::int64_t roomOffset, std::int64_t roomElements);
+const __nv_bfloat16 *narrowed(Context &c, const float *data, std::int64_t stride, std::int64_t rows, std::int64_t columns,
+    const std::int32_t *order = nullptr, int perToken = 1);
+inline bool isTiled(const DiptychCudaWeight &w) { return w.layout != DIPTYCH_CUDA_ROWS; } // products on the tensor cores
 inline kc::RowsView viewOf(const DiptychCudaRows &r) { return {r.data, r.rows, r.columns, r.stride}; }
 kc::KvView viewOf(const DiptychCudaKv &kv);
 
@@ -233,6 +239,8 @@ int moeWithShared(void *context, DiptychCudaRows input, DiptychCudaWeight gate, 
     const std::int32_t *ids, const float *weights, std::int32_t perToken, DiptychCudaWeight sharedGateAndUp,
     DiptychCudaWeight sharedDown, DiptychCudaRows output);
 int swiglu(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, DiptychCudaRows output);
+int feedForward(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, DiptychCudaWeight down,
+    DiptychCudaRows output);
 
 void rope(void *context, float *x, std::int64_t rows, std::int64_t heads, std::int64_t dim, std::int64_t rowStride,
     std::int32_t offset, const float *inverseFrequencies, std::int32_t pairs, float magnitude, std::int32_t interleaved,
@@ -249,6 +257,8 @@ void latentPrepare(void *context, const DiptychCudaLatent *args, DiptychCudaRope
 void headsPrepare(void *context, DiptychCudaRows query, DiptychCudaRows key, DiptychCudaRows value, float *rotated,
     std::int32_t heads, DiptychCudaRope rope, DiptychCudaKv layer, const DiptychCudaSequence *sequences,
     std::int32_t sequenceCount);
+int latentPrompt(void *context, const DiptychCudaLatentPrompt *args, DiptychCudaRope rope, DiptychCudaKv layer,
+    const DiptychCudaSequence *sequences, std::int32_t sequenceCount);
 
 void toHost(void *context, void *host, const void *device, std::size_t bytes);
 void choose(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <cstdlib>
 
 namespace plugin {
 
@@ -396,8 +397,10 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
     context->exact = exact != 0;
     context->name = properties.name;
     kc::card().chained = properties.major >= 9;
-    kc::card().warpgroups = properties.major == 9;
+    const char *warpgroups = std::getenv("DIPTYCH_CUDA_WARPGROUPS"); // 0: the kernels of other cards
+    kc::card().warpgroups = properties.major == 9 && (warpgroups == nullptr || std::strcmp(warpgroups, "0") != 0);
     kc::card().sharedBytes = static_cast<int>(properties.sharedMemPerBlockOptin);
+    kc::card().multiprocessors = properties.multiProcessorCount;
     if (cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking) != cudaSuccess
         || context->staging.open(16U << 20) != cudaSuccess
         || cudaMallocHost(reinterpret_cast<void **>(&context->stepHost), Context::kStepBytes) != cudaSuccess
@@ -415,6 +418,6 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
     *api = DiptychCudaApi{DIPTYCH_CUDA_ABI, context, closeContext, deviceName, memory, allocate, release, toDevice, toHost,
         finishStep, linear, headLinear, rmsNorm, layerNorm, embed, rope, storeKv, attention, denseAttention, route, moe,
         siluMultiply, add, copyRows, packedBytes, pack, fitsHalf, beginStep, replay, endRecording, swiglu, latentPrepare,
-        headsPrepare, moeWithShared, router, steps, choose};
+        headsPrepare, moeWithShared, router, steps, choose, feedForward, latentPrompt};
     return 0;
 }

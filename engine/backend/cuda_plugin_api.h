@@ -12,7 +12,7 @@
 
 extern "C" {
 
-#define DIPTYCH_CUDA_ABI 4u
+#define DIPTYCH_CUDA_ABI 5u
 
 enum DiptychCudaLayout {
     DIPTYCH_CUDA_ROWS = 0,   // rows as the file has them; products in float32
@@ -65,6 +65,14 @@ struct DiptychCudaLatent { // latentPrepare of backend.h
     float epsilon;
     float *query;
     std::int32_t heads, latentWidth, nope, rope;
+};
+
+struct DiptychCudaLatentPrompt { // latentPrompt of backend.h
+    DiptychCudaLatent latent; // without `query`
+    DiptychCudaWeight keyUp, valueUp;
+    DiptychCudaRows output;
+    float scale;
+    std::int32_t window;
 };
 
 struct DiptychCudaSteps { // since the context was opened
@@ -141,6 +149,11 @@ struct DiptychCudaApi {
     DiptychCudaSteps (*steps)(void *context);
     // kernels::ChooseRule [rows] to kernels::Choice [rows], ids below `count`; waits.
     void (*choose)(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);
+    // 0: not in this form, nothing was done.
+    int (*feedForward)(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, DiptychCudaWeight down,
+        DiptychCudaRows output);
+    int (*latentPrompt)(void *context, const DiptychCudaLatentPrompt *args, DiptychCudaRope rope, DiptychCudaKv layer,
+        const DiptychCudaSequence *sequences, std::int32_t sequenceCount);
 };
 
 // The plug-in's only exported symbol. Returns 0 and fills `api`, or non-zero and one sentence in `error`: another ABI

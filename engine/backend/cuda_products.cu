@@ -20,9 +20,9 @@ namespace {
 constexpr std::int64_t kSliceBytes = std::int64_t{512} << 20;
 constexpr std::int64_t kSplitColumns = 32768; // results wider than this feed no further product
 
-bool isTiled(const DiptychCudaWeight &w) { return w.layout != DIPTYCH_CUDA_ROWS; }
-
 bool isAligned(const void *p, std::size_t bytes) { return reinterpret_cast<std::uintptr_t>(p) % bytes == 0; }
+
+} // namespace
 
 // Rows [first, first + rows) of matrices [firstMatrix, ...) as bfloat16.
 const __nv_bfloat16 *widened(Context &c, const DiptychCudaWeight &w, std::int64_t first, std::int64_t rows, int firstMatrix,
@@ -50,9 +50,12 @@ const __nv_bfloat16 *widened(Context &c, const DiptychCudaWeight &w, std::int64_
     return args.output;
 }
 
-const __nv_bfloat16 *narrowed(Context &c, const float *data, std::int64_t stride, std::int64_t rows, std::int64_t columns)
+const __nv_bfloat16 *narrowed(Context &c, const float *data, std::int64_t stride, std::int64_t rows, std::int64_t columns,
+    const std::int32_t *order, int perToken)
 {
     kc::NarrowArgs args;
+    args.order = order;
+    args.perToken = perToken;
     args.input = data;
     args.inputStride = stride;
     args.rows = static_cast<int>(rows);
@@ -63,6 +66,8 @@ const __nv_bfloat16 *narrowed(Context &c, const float *data, std::int64_t stride
     c.note(kc::narrow(args, c.stream), "rounding activations");
     return args.output;
 }
+
+namespace {
 
 void manyRows(Context &c, const DiptychCudaRows &input, const DiptychCudaWeight &w, const float *bias,
     const DiptychCudaRows &output, kc::Activation activation, bool accumulate)
@@ -196,19 +201,21 @@ void manyRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeig
     const int experts = static_cast<int>(gate.experts);
     auto *order = c.roomFor<std::int32_t>(Room::Order, static_cast<std::size_t>(slots + experts + 1));
     auto *middle = c.roomFor<__nv_bfloat16>(Room::NarrowMiddle, static_cast<std::size_t>(slots * gate.out));
-    auto *partial = c.roomFor<float>(Room::Slots, static_cast<std::size_t>(slots * down.out));
-    const __nv_bfloat16 *x = narrowed(c, input.data, input.stride, input.rows, gate.in);
-    if (order == nullptr || middle == nullptr || partial == nullptr || x == nullptr)
+    auto *partial = c.roomFor<__nv_bfloat16>(Room::Slots, static_cast<std::size_t>(slots * down.out));
+    if (order == nullptr || middle == nullptr || partial == nullptr)
         return;
     std::int32_t *offsets = order + slots;
+    // Slots without an expert have no place: those rows are never looked at, but order[] is read for them.
+    c.note(cudaMemsetAsync(order, 0, static_cast<std::size_t>(slots) * sizeof(std::int32_t), c.stream), "grouping experts");
     c.note(kc::groupSlots(ids, static_cast<int>(slots), experts, order, offsets, c.stream), "grouping experts");
+    const __nv_bfloat16 *x = narrowed(c, input.data, input.stride, slots, gate.in, order, perToken);
+    if (x == nullptr)
+        return;
 
     kc::MatrixProductArgs args;
     args.rows = static_cast<int>(input.rows);
-    args.order = order;
     args.offsets = offsets;
     args.slots = static_cast<int>(slots);
-    args.perToken = perToken;
     const auto inSlices = [&](std::int64_t expertElements, auto &&body) {
         const int atOnce = static_cast<int>(std::clamp<std::int64_t>(kSliceBytes / 2 / expertElements, 1, experts));
         for (int first = 0; first < experts && !c.failed(); first += atOnce) {
@@ -233,20 +240,19 @@ void manyRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeig
     });
     args.a = middle;
     args.aStride = gate.out;
-    args.inputPerSlot = true;
+    args.order = order;
     args.n = static_cast<int>(down.out);
     args.k = static_cast<int>(down.in);
     args.matrixStride = down.out * down.in;
     args.up = nullptr;
-    args.narrow = nullptr;
-    args.output = partial;
+    args.narrow = partial;
     args.outputStride = down.out;
     inSlices(args.matrixStride, [&](int first, int count, int atOnce) {
         args.b = widened(c, down, 0, down.out, first, count, 0, atOnce * args.matrixStride);
         if (args.b != nullptr)
             c.note(kc::matrixProduct(args, c.stream), "experts");
     });
-    kc::SumSlotsArgs sum;
+    kc::SumNarrowSlotsArgs sum;
     sum.slots = partial;
     sum.weights = weights;
     sum.ids = ids;
@@ -255,7 +261,47 @@ void manyRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeig
     sum.perToken = perToken;
     sum.output = output.data;
     sum.outputStride = output.stride;
-    c.note(kc::sumSlots(sum, c.stream), "experts");
+    c.note(kc::sumNarrowSlots(sum, c.stream), "experts");
+}
+
+// output += down * silu(gate x) * (up x), the middle in bfloat16. False: not this form.
+bool manyRowsFeedForward(Context &c, const DiptychCudaRows &input, const DiptychCudaWeight &gateAndUp, const DiptychCudaWeight &down,
+    const DiptychCudaRows &output)
+{
+    const std::int64_t inter = gateAndUp.out / 2;
+    if (input.rows <= kc::kDecodeRows || !canSplitHalves(gateAndUp) || !isTiled(down) || down.in != inter || inter % 32 != 0
+        || gateAndUp.out * gateAndUp.in * 2 > kSliceBytes || down.out * down.in * 2 > kSliceBytes)
+        return false;
+    c.wrote(output);
+    kc::MatrixProductArgs args;
+    args.a = narrowed(c, input.data, input.stride, input.rows, gateAndUp.in);
+    args.aStride = gateAndUp.in;
+    args.b = widened(c, gateAndUp, 0, gateAndUp.out, 0, 1, 0, gateAndUp.out * gateAndUp.in);
+    auto *middle = c.roomFor<__nv_bfloat16>(Room::NarrowMiddle, static_cast<std::size_t>(input.rows * inter));
+    if (args.a == nullptr || args.b == nullptr || middle == nullptr)
+        return true; // noted
+    args.up = args.b + inter * gateAndUp.in;
+    args.rows = static_cast<int>(input.rows);
+    args.n = static_cast<int>(inter);
+    args.k = static_cast<int>(gateAndUp.in);
+    args.narrow = middle;
+    args.outputStride = inter;
+    c.note(kc::matrixProduct(args, c.stream), "gated product");
+
+    kc::MatrixProductArgs last;
+    last.a = middle;
+    last.aStride = inter;
+    last.b = widened(c, down, 0, down.out, 0, 1, 0, down.out * down.in);
+    if (last.b == nullptr)
+        return true;
+    last.rows = args.rows;
+    last.n = static_cast<int>(down.out);
+    last.k = static_cast<int>(inter);
+    last.output = output.data;
+    last.outputStride = output.stride;
+    last.accumulate = true;
+    c.note(kc::matrixProduct(last, c.stream), "linear");
+    return true;
 }
 
 bool isTiledMoe(const DiptychCudaWeight &gate, const DiptychCudaWeight &up, const DiptychCudaWeight &down)
@@ -304,7 +350,7 @@ void linear(void *context, DiptychCudaRows input, DiptychCudaWeight weight, cons
         args.out = static_cast<int>(weight.out);
         args.activation = static_cast<kc::Activation>(activation);
         args.accumulate = accumulate != 0;
-        c.note(kc::floatProduct(args, c.stream), "linear");
+        c.note(input.rows > kc::kDecodeRows ? kc::promptFloatProduct(args, c.stream) : kc::floatProduct(args, c.stream), "linear");
         return;
     }
     kc::LinearArgs args;
@@ -446,6 +492,11 @@ int swiglu(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, Di
     if (args.input.high != nullptr)
         c.note(kc::product(args, c.stream), "gated product");
     return 1;
+}
+
+int feedForward(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, DiptychCudaWeight down, DiptychCudaRows output)
+{
+    return manyRowsFeedForward(of(context), input, gateAndUp, down, output) ? 1 : 0;
 }
 
 void moe(void *context, DiptychCudaRows input, DiptychCudaWeight gate, DiptychCudaWeight up, DiptychCudaWeight down,

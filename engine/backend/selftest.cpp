@@ -3,6 +3,7 @@
 #include "backend/selftest.h"
 
 #include "backend/selftest_choosing.h"
+#include "backend/selftest_latent.h"
 #include "kernels/convert.h"
 #include "kernels/random_data.h"
 #include "kernels/table.h"
@@ -75,6 +76,13 @@ public:
                 break; // the processor's is the reference
             ENGINE_TRY(const SelftestRow row, checkChoosing(*m_backends[0], *m_backends[1], m_name, m_random(), columns));
             add(row);
+        }
+        for (const int window : {0, 70}) {
+            if (m_bounds.many <= m_bounds.plain)
+                break; // exact sums may round the rows of the cache otherwise
+            const LatentPrompt prompt(m_random(), window > 0 ? 3 : 6, window);
+            ENGINE_CHECK(compare("latent attention of prompts", prompt.shape(), m_bounds.many,
+                [&](int side) { return prompt.run(*m_backends[side]); }));
         }
         return m_failures;
     }
@@ -726,7 +734,8 @@ Status Check::tiledAttention(int heads, int kvHeads, int keyDim, int valueDim)
             blocks[static_cast<std::size_t>(s)].push_back((b * 8 + (s * 5 + b) % 8)); // scattered
     }
     const Floats query = values(8 * heads * keyDim, 0.5F);
-    const std::int64_t promptRows = 75;
+    const bool hasMoreRows = m_isCard && !latent; // more rows than a tile; latentPrompts has them for MLA
+    const std::int64_t promptRows = hasMoreRows ? 75 + 150 : 75;
     const Floats promptQuery = values(promptRows * heads * keyDim, 0.5F);
     const float scale = 1.0F / std::sqrt(static_cast<float>(keyDim));
     const auto run = [&](int side, std::int64_t first, std::int64_t count, bool prompt, int window) -> Result<Floats> {
@@ -747,6 +756,8 @@ Status Check::tiledAttention(int heads, int kvHeads, int keyDim, int valueDim)
         if (prompt) {
             asked.push_back({0, 70, 190, blocks[2]});
             asked.push_back({70, 5, 0, blocks[6]});
+            if (hasMoreRows)
+                asked.push_back({75, 150, 7, blocks[3]});
         }
         ENGINE_TRY(const Placed k, place(side, keys, Shape{8 * longest, keyColumns}));
         ENGINE_TRY(const Placed v, place(side, vals, Shape{8 * longest, valueColumns}));

@@ -28,12 +28,12 @@ public:
     {
         const SwigluArgs args = gated(step, input);
         if (args.gateAndUp) {
-            step.backend.swiglu(args);
-        } else {
-            m_gateAndUp.forward(step.backend, input, args.joined);
-            step.backend.siluMultiply(columnsOf(args.joined, 0, m_intermediate),
-                columnsOf(args.joined, m_intermediate, m_intermediate), args.output);
+            step.backend.feedForward({.gated = args, .down = m_down.get(), .output = residual});
+            return;
         }
+        m_gateAndUp.forward(step.backend, input, args.joined);
+        step.backend.siluMultiply(columnsOf(args.joined, 0, m_intermediate),
+            columnsOf(args.joined, m_intermediate, m_intermediate), args.output);
         step.backend.linear({.input = args.output, .weight = m_down.get(), .output = residual, .accumulate = true});
     }
     // The first half; gateAndUp is null where the two are of different number formats.

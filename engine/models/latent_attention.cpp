@@ -81,17 +81,9 @@ public:
             projected = first;
         }
 
-        // query = [W_UK^T q_nope | rope(q_pe)] in each head, against the row [latent | rope(k_pe)].
-        backend.headLinear({.input = asHeads(projected, m_nope, m_nope + m_rope),
-            .weight = m_keyUp.get(),
-            .output = asHeads(query, m_latent, keyWidth()),
-            .inputHeadStride = m_nope + m_rope,
-            .outputHeadStride = keyWidth(),
-            .inputRowStride = projected.rowStride,
-            .outputRowStride = std::int64_t{m_heads} * keyWidth()});
-        const std::int32_t *selected = m_indexer ? m_indexer->select(step, input, first, *m_settings) : nullptr;
         const KvLayer &cache = step.batch.cache[static_cast<std::size_t>(step.layer)];
-        backend.latentPrepare({.projected = projected,
+        const float scale = m_settings->rope.scaleFactor / std::sqrt(static_cast<float>(m_nope + m_rope));
+        const LatentPrepareArgs prepare{.projected = projected,
             .latent = latentRow,
             .norm = m_latentNorm.get(),
             .epsilon = kLatentNormEpsilon,
@@ -104,11 +96,29 @@ public:
             .interleaved = m_interleaved,
             .positions = step.batch.positions,
             .layer = cache,
-            .sequences = step.batch.sequences});
+            .sequences = step.batch.sequences};
+        // Many rows: per head. What looks at the probabilities, or at some tokens only, needs the other way.
+        if (!m_indexer && step.observed == nullptr
+            && backend.latentPrompt({.prepare = prepare, .keyUp = m_keyUp.get(), .valueUp = m_valueUp.get(), .output = result,
+                .scale = scale, .window = m_settings->window})) {
+            backend.linear({.input = result, .weight = m_output.get(), .output = residual, .accumulate = true});
+            return;
+        }
+
+        // query = [W_UK^T q_nope | rope(q_pe)] in each head, against the row [latent | rope(k_pe)].
+        backend.headLinear({.input = asHeads(projected, m_nope, m_nope + m_rope),
+            .weight = m_keyUp.get(),
+            .output = asHeads(query, m_latent, keyWidth()),
+            .inputHeadStride = m_nope + m_rope,
+            .outputHeadStride = keyWidth(),
+            .inputRowStride = projected.rowStride,
+            .outputRowStride = std::int64_t{m_heads} * keyWidth()});
+        const std::int32_t *selected = m_indexer ? m_indexer->select(step, input, first, *m_settings) : nullptr;
+        backend.latentPrepare(prepare);
         backend.attention({.query = asHeads(query, keyWidth(), keyWidth()),
             .output = asHeads(context, m_latent, m_latent),
             .heads = m_heads,
-            .scale = m_settings->rope.scaleFactor / std::sqrt(static_cast<float>(m_nope + m_rope)),
+            .scale = scale,
             .window = m_settings->window,
             .layer = cache,
             .sequences = step.batch.sequences,

@@ -30,6 +30,7 @@ struct Card {
     bool chained = false;    // may launches overlap (sm_90 and later)
     bool warpgroups = false; // wgmma (sm_90)
     int sharedBytes = 49152; // a block may ask for
+    int multiprocessors = 1;
 };
 Card &card();
 

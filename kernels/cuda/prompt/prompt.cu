@@ -66,12 +66,8 @@ template <bool Swiglu> __global__ void __launch_bounds__(kThreads, 2) matrixProd
         const int place = thread / 4 + i * 64;
         const int chunk = thread % 4 * 8;
         aInside[i] = place < block.rows;
-        std::int64_t row = block.firstRow + (aInside[i] ? place : 0);
-        if (args.order != nullptr) {
-            const int slot = args.order[row];
-            row = args.inputPerSlot ? slot : slot / args.perToken;
-        }
-        aSource[i] = args.a + row * args.aStride + (args.order == nullptr ? block.matrix * args.aHead : 0) + chunk;
+        const std::int64_t row = block.firstRow + (aInside[i] ? place : 0);
+        aSource[i] = args.a + row * args.aStride + (args.offsets == nullptr ? block.matrix * args.aHead : 0) + chunk;
         int column = firstColumn + place;
         const Bf16 *matrix = args.b;
         if constexpr (Swiglu) {
@@ -168,19 +164,49 @@ template <bool Swiglu> __global__ void __launch_bounds__(kThreads, 2) matrixProd
 
 __global__ void __launch_bounds__(kThreads) narrowKernel(NarrowArgs args)
 {
-    const int row = static_cast<int>(blockIdx.y);
-    const int column = (static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x)) * 4;
+    const auto row = static_cast<std::int64_t>(blockIdx.x);
+    const int column = (static_cast<int>(blockIdx.y) * kThreads + static_cast<int>(threadIdx.x)) * 4;
     if (column >= args.columns)
         return;
-    const float *source = args.input + row * args.inputStride + column;
+    const std::int64_t from = args.order != nullptr ? args.order[row] / args.perToken : row;
+    const float *source = args.input + from * args.inputStride + column;
     float4 v;
     if (reinterpret_cast<std::uintptr_t>(source) % sizeof(float4) == 0)
         v = *reinterpret_cast<const float4 *>(source);
     else
         v = make_float4(source[0], source[1], source[2], source[3]);
-    auto *target = reinterpret_cast<__nv_bfloat162 *>(args.output + static_cast<std::int64_t>(row) * args.columns + column);
+    auto *target = reinterpret_cast<__nv_bfloat162 *>(args.output + row * args.columns + column);
     target[0] = __floats2bfloat162_rn(v.x, v.y);
     target[1] = __floats2bfloat162_rn(v.z, v.w);
+}
+
+// Grid (rows, columns / 8 / kThreads).
+__global__ void __launch_bounds__(kThreads) sumNarrowSlotsKernel(SumNarrowSlotsArgs args)
+{
+    const auto row = static_cast<std::int64_t>(blockIdx.x);
+    const int column = (static_cast<int>(blockIdx.y) * kThreads + static_cast<int>(threadIdx.x)) * 8;
+    if (column >= args.columns)
+        return;
+    float sums[8] = {};
+    for (int k = 0; k < args.perToken; ++k) {
+        const std::int64_t slot = row * args.perToken + k;
+        if (args.ids[slot] < 0)
+            continue;
+        const float weight = args.weights[slot];
+        const uint4 raw = *reinterpret_cast<const uint4 *>(args.slots + slot * args.columns + column);
+        const std::uint32_t words[4] = {raw.x, raw.y, raw.z, raw.w};
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            sums[2 * i] = __fmaf_rn(weight, __uint_as_float(words[i] << 16), sums[2 * i]);
+            sums[2 * i + 1] = __fmaf_rn(weight, __uint_as_float(words[i] & 0xFFFF0000U), sums[2 * i + 1]);
+        }
+    }
+    auto *target = reinterpret_cast<float4 *>(args.output + row * args.outputStride + column);
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+        const float4 old = target[i];
+        target[i] = make_float4(old.x + sums[4 * i], old.y + sums[4 * i + 1], old.z + sums[4 * i + 2], old.w + sums[4 * i + 3]);
+    }
 }
 
 // A block an expert: how many slots chose a smaller one, then its own in ascending order.
@@ -256,8 +282,17 @@ cudaError_t narrow(const NarrowArgs &args, cudaStream_t stream)
 {
     if (args.rows == 0 || args.columns == 0)
         return cudaSuccess;
-    const dim3 grid(blocksFor(args.columns, kThreads * 4), static_cast<unsigned>(args.rows));
+    const dim3 grid(static_cast<unsigned>(args.rows), blocksFor(args.columns, kThreads * 4));
     narrowKernel<<<grid, kThreads, 0, stream>>>(args);
+    return cudaGetLastError();
+}
+
+cudaError_t sumNarrowSlots(const SumNarrowSlotsArgs &args, cudaStream_t stream)
+{
+    if (args.rows == 0 || args.columns == 0)
+        return cudaSuccess;
+    const dim3 grid(static_cast<unsigned>(args.rows), blocksFor(args.columns, kThreads * 8));
+    sumNarrowSlotsKernel<<<grid, kThreads, 0, stream>>>(args);
     return cudaGetLastError();
 }
 

@@ -21,11 +21,11 @@ struct MatrixProductArgs {
     // One product a head: columns of a and of the output move on.
     int heads = 1;
     std::int64_t aHead = 0, outputHead = 0;
-    // Experts: matrix e multiplies the slots order[offsets[e] .. offsets[e + 1]), all on the device.
-    const std::int32_t *order = nullptr, *offsets = nullptr;
-    int firstExpert = 0, experts = 0, slots = 0, perToken = 1;
-    bool inputPerSlot = false;                   // row of a: the slot, not slot / perToken
-    // Results: one of the two; row of the output: the row or the slot.
+    // Experts: matrix e multiplies rows offsets[e] .. offsets[e + 1] of a, all on the device.
+    const std::int32_t *offsets = nullptr;
+    int firstExpert = 0, experts = 0, slots = 0; // slots: rows of a
+    const std::int32_t *order = nullptr;         // row of the output: order[row of a]; null: the same
+    // Results: one of the two; [rows, n].
     float *output = nullptr;
     __nv_bfloat16 *narrow = nullptr;
     std::int64_t outputStride = 0;
@@ -41,8 +41,26 @@ struct NarrowArgs {
     std::int64_t inputStride = 0;
     int rows = 0, columns = 0;
     __nv_bfloat16 *output = nullptr; // [rows, columns]
+    // Row r of the output is row order[r] / perToken of the input; null: row r.
+    const std::int32_t *order = nullptr;
+    int perToken = 1;
 };
 cudaError_t narrow(const NarrowArgs &args, cudaStream_t stream);
+
+// floatProduct for more than kDecodeRows rows; in a multiple of 4.
+struct FloatProductArgs;
+cudaError_t promptFloatProduct(const FloatProductArgs &args, cudaStream_t stream);
+
+// output[r] += sum_k weights[r, k] * slots[r * perToken + k] over ids >= 0; columns a multiple of 8.
+struct SumNarrowSlotsArgs {
+    const __nv_bfloat16 *slots = nullptr; // [rows * perToken, columns]
+    const float *weights = nullptr;       // [rows, perToken]
+    const std::int32_t *ids = nullptr;    // [rows, perToken]
+    int rows = 0, columns = 0, perToken = 1;
+    float *output = nullptr;              // outputStride a multiple of 4
+    std::int64_t outputStride = 0;
+};
+cudaError_t sumNarrowSlots(const SumNarrowSlotsArgs &args, cudaStream_t stream);
 
 // Slots (row * perToken + k) by expert, ascending within one; offsets[experts + 1]. ids < 0 are left out.
 cudaError_t groupSlots(const std::int32_t *ids, int slots, int experts, std::int32_t *order, std::int32_t *offsets,

@@ -15,12 +15,12 @@ inline constexpr int kRows = 128; // of a tile
 
 // Where a block's rows come from.
 struct Block {
-    int matrix = 0, firstRow = 0, rows = 0; // of order[] where experts are grouped
+    int matrix = 0, firstRow = 0, rows = 0;
 };
 
 __device__ inline bool findBlock(const MatrixProductArgs &args, Block &block)
 {
-    if (args.order == nullptr) {
+    if (args.offsets == nullptr) {
         block.matrix = static_cast<int>(blockIdx.z);
         block.firstRow = static_cast<int>(blockIdx.x) * kRows;
         block.rows = min(kRows, args.rows - block.firstRow);
@@ -50,7 +50,7 @@ __device__ inline void putPair(const MatrixProductArgs &args, const Block &block
         x += args.bias[column];
         y += both ? args.bias[column + 1] : 0.0F;
     }
-    const std::int64_t place = row * args.outputStride + (args.order == nullptr ? block.matrix * args.outputHead : 0) + column;
+    const std::int64_t place = row * args.outputStride + (args.offsets == nullptr ? block.matrix * args.outputHead : 0) + column;
     if (args.narrow != nullptr) {
         *reinterpret_cast<__nv_bfloat162 *>(args.narrow + place) = __floats2bfloat162_rn(x, y);
         return;
@@ -74,7 +74,7 @@ inline cudaError_t launchTiles(void (*kernel)(MatrixProductArgs), const MatrixPr
     if (allowed != cudaSuccess)
         return allowed;
     const unsigned across = blocksFor(args.n, columns);
-    const dim3 grid = args.order != nullptr
+    const dim3 grid = args.offsets != nullptr
         ? dim3(blocksFor(args.slots, kRows) + static_cast<unsigned>(args.experts), across)
         : dim3(blocksFor(args.rows, kRows), across, static_cast<unsigned>(args.heads));
     kernel<<<grid, static_cast<unsigned>(threads), sharedBytes, stream>>>(args);

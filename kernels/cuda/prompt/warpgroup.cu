@@ -1,215 +1,335 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products of prompts on sm_90: tiles of 128 rows x 256 columns, 64 columns of K a stage, four stages of cp.async
-// in the 128-byte swizzle that wgmma reads, two warpgroups of 64 rows each. Rows of experts are gathered as they are
-// copied. Every output sums K in one order whatever the rows. Bound: what the second-level cache delivers for tiles of
-// this size (48 KB for 4.2 MFLOP), about 60 % of the tensor cores' rate.
+// Matrix products of prompts on sm_90: tiles of 128 rows x 256 columns, 64 columns of K a stage, four stages that one
+// thread copies by tensor maps; two warpgroups of 64 rows each multiply. A block takes tile after tile, so that the next
+// tile's stages arrive while the results of this one are written. Tiles that run together share rows or columns, which
+// the second-level cache then delivers. Every output sums K in one order whatever the rows. Bound: tensor cores.
 #include "cuda/prompt/tile.cuh"
 
 #include "cuda/common/launch.cuh"
+#include "cuda/common/reduce.cuh"
+#include "cuda/prompt/warpgroup.cuh"
 
 namespace kernels::cuda {
 
 namespace {
 
-using Bf16 = __nv_bfloat16;
 using namespace prompt;
-constexpr int kThreads = 256, kColumns = 256, kDepth = 64, kStages = 4, kLongK = 4096;
-constexpr unsigned kRowBytes = kDepth * sizeof(Bf16);
-constexpr unsigned kStageBytes = (kRows + kColumns) * kRowBytes;
+namespace wg = warpgroup;
+using Bf16 = __nv_bfloat16;
+
+constexpr int kThreads = 384, kColumns = 256, kHalf = kColumns / 2, kStages = 4, kMostExperts = 256;
+constexpr unsigned kABytes = kRows * wg::kRowBytes, kHalfBytes = kHalf * wg::kRowBytes;
+constexpr unsigned kStageBytes = kABytes + 2 * kHalfBytes;
 constexpr std::size_t kSharedBytes = kStages * kStageBytes + 1024; // the stages start at a multiple of 1024
 
+// What the end of a tile does; Plain: bias, float32, adds where asked.
+enum class End { Plain, Narrow, Swiglu, Activated };
+
+struct Maps {
+    CUtensorMap a, b, up; // up: the same as b where there is none
+};
+
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-constexpr unsigned kBOffset = kRows * kRowBytes; // of the weights in a stage
-__device__ void copySixteen(std::uint32_t shared, const void *global, bool inside)
+
+struct Tile {
+    Block block;
+    int firstColumn;
+};
+
+// How many row tiles the experts before each one have; by the first warp.
+__device__ void countTiles(const MatrixProductArgs &args, int *tilesBefore)
 {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
-                 :
-                 : "r"(shared), "l"(global), "r"(inside ? 16 : 0)
-                 : "memory");
+    constexpr int each = kMostExperts / 32;
+    const int lane = static_cast<int>(threadIdx.x);
+    int counts[each];
+    int mine = 0;
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+        const int e = lane * each + i;
+        const int rows = e < args.experts ? args.offsets[args.firstExpert + e + 1] - args.offsets[args.firstExpert + e] : 0;
+        counts[i] = (rows + kRows - 1) / kRows;
+        mine += counts[i];
+    }
+    int before = mine;
+    for (int distance = 1; distance < 32; distance *= 2) {
+        const int other = __shfl_up_sync(kAllLanes, before, distance);
+        before += lane >= distance ? other : 0;
+    }
+    before -= mine;
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+        tilesBefore[lane * each + i] = before;
+        before += counts[i];
+    }
+    if (lane == 31)
+        tilesBefore[kMostExperts] = before;
 }
 
-// Rows of 128 bytes in groups of eight, swizzled; no leading offset, 1024 bytes from group to group.
-__device__ std::uint64_t descriptorOf(std::uint32_t address)
+// Rows fastest: tiles that run together read the same columns.
+__device__ Tile findTile(const MatrixProductArgs &args, const int *tilesBefore, int across, int width, int index)
 {
-    return static_cast<std::uint64_t>((address & 0x3FFFFU) >> 4) | (std::uint64_t{1} << 16) | (std::uint64_t{64} << 32)
-        | (std::uint64_t{1} << 62);
+    Tile tile;
+    if (args.offsets == nullptr) {
+        const int down = (args.rows + kRows - 1) / kRows;
+        tile.block.matrix = index / (down * across);
+        index %= down * across;
+        tile.block.firstRow = index % down * kRows;
+        tile.block.rows = min(kRows, args.rows - tile.block.firstRow);
+        tile.firstColumn = index / down * width;
+        return tile;
+    }
+    int low = 0;
+    int high = args.experts - 1;
+    while (low < high) { // the last one with no more tiles before it
+        const int middle = (low + high + 1) / 2;
+        if (tilesBefore[middle] * across <= index)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    index -= tilesBefore[low] * across;
+    const int begin = args.offsets[args.firstExpert + low];
+    const int count = args.offsets[args.firstExpert + low + 1] - begin;
+    const int down = (count + kRows - 1) / kRows;
+    tile.block.matrix = low;
+    tile.block.firstRow = begin + index % down * kRows;
+    tile.block.rows = min(kRows, count - index % down * kRows);
+    tile.firstColumn = index / down * width;
+    return tile;
 }
 
-// d[64 rows x 256 columns of a warpgroup] += a b, 16 columns of K
-__device__ void multiply(float (&d)[128], std::uint64_t a, std::uint64_t b)
+// Word i of lane q of four goes to lane i, place q.
+__device__ void turnQuad(std::uint32_t (&words)[4])
 {
-    asm volatile(
-        "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {"
-        "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "
-        "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "
-        "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "
-        "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
-        "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127 "
-        "}, %128, %129, 1, 1, 1, 0, 0;"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
-          "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
-          "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
-          "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]),
-          "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]),
-          "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]),
-          "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
-          "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63]),
-          "+f"(d[64]), "+f"(d[65]), "+f"(d[66]), "+f"(d[67]), "+f"(d[68]), "+f"(d[69]), "+f"(d[70]), "+f"(d[71]),
-          "+f"(d[72]), "+f"(d[73]), "+f"(d[74]), "+f"(d[75]), "+f"(d[76]), "+f"(d[77]), "+f"(d[78]), "+f"(d[79]),
-          "+f"(d[80]), "+f"(d[81]), "+f"(d[82]), "+f"(d[83]), "+f"(d[84]), "+f"(d[85]), "+f"(d[86]), "+f"(d[87]),
-          "+f"(d[88]), "+f"(d[89]), "+f"(d[90]), "+f"(d[91]), "+f"(d[92]), "+f"(d[93]), "+f"(d[94]), "+f"(d[95]),
-          "+f"(d[96]), "+f"(d[97]), "+f"(d[98]), "+f"(d[99]), "+f"(d[100]), "+f"(d[101]), "+f"(d[102]), "+f"(d[103]),
-          "+f"(d[104]), "+f"(d[105]), "+f"(d[106]), "+f"(d[107]), "+f"(d[108]), "+f"(d[109]), "+f"(d[110]), "+f"(d[111]),
-          "+f"(d[112]), "+f"(d[113]), "+f"(d[114]), "+f"(d[115]), "+f"(d[116]), "+f"(d[117]), "+f"(d[118]), "+f"(d[119]),
-          "+f"(d[120]), "+f"(d[121]), "+f"(d[122]), "+f"(d[123]), "+f"(d[124]), "+f"(d[125]), "+f"(d[126]), "+f"(d[127])
-        : "l"(a), "l"(b));
+    const int lane = static_cast<int>(threadIdx.x);
+#pragma unroll
+    for (int bit = 1; bit < 4; bit *= 2) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            if ((i & bit) != 0)
+                continue;
+            const bool upper = (lane & bit) != 0;
+            const std::uint32_t received = __shfl_xor_sync(kAllLanes, upper ? words[i] : words[i + bit], bit);
+            words[i] = upper ? received : words[i];
+            words[i + bit] = upper ? words[i + bit] : received;
+        }
+    }
+}
+
+// A row's results as 16 bytes a lane; every lane takes part, `inside` ones write.
+template <End Way> __device__ void writeRow(const MatrixProductArgs &args, std::int64_t start, int firstColumn,
+    const float (&sums)[128], int half, bool inside)
+{
+    const int quarter = static_cast<int>(threadIdx.x) % 4;
+    constexpr int groups = (Way == End::Swiglu ? kHalf : kColumns) / 8;
+    const auto valueOf = [&](int n, int i) {
+        const float x = sums[n * 4 + half * 2 + i];
+        return Way == End::Swiglu ? __fdividef(x, 1.0F + __expf(-x)) * sums[(n + groups) % 32 * 4 + half * 2 + i] : x;
+    };
+    if (args.narrow != nullptr) {
+#pragma unroll
+        for (int n = 0; n < groups; n += 4) {
+            std::uint32_t words[4];
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                const __nv_bfloat162 pair = __floats2bfloat162_rn(valueOf(n + i, 0), valueOf(n + i, 1));
+                words[i] = *reinterpret_cast<const std::uint32_t *>(&pair);
+            }
+            turnQuad(words);
+            const int column = firstColumn + (n + quarter) * 8;
+            if (inside && column < args.n)
+                *reinterpret_cast<uint4 *>(args.narrow + start + column) = make_uint4(words[0], words[1], words[2], words[3]);
+        }
+        return;
+    }
+#pragma unroll
+    for (int n = 0; n < groups; n += 2) {
+        const bool odd = quarter % 2 != 0;
+        const float own[2] = {odd ? valueOf(n + 1, 0) : valueOf(n, 0), odd ? valueOf(n + 1, 1) : valueOf(n, 1)};
+        float other[2];
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+            other[i] = __shfl_xor_sync(kAllLanes, odd ? valueOf(n, i) : valueOf(n + 1, i), 1);
+        float4 x = odd ? make_float4(other[0], other[1], own[0], own[1]) : make_float4(own[0], own[1], other[0], other[1]);
+        const int column = firstColumn + (n + quarter % 2) * 8 + quarter / 2 * 4;
+        if (!inside || column >= args.n)
+            continue;
+        if (args.bias != nullptr) {
+            x.x += args.bias[column];
+            x.y += args.bias[column + 1];
+            x.z += args.bias[column + 2];
+            x.w += args.bias[column + 3];
+        }
+        auto *target = reinterpret_cast<float4 *>(args.output + start + column);
+        if constexpr (Way == End::Activated) {
+            x.x = activated(x.x, args.activation);
+            x.y = activated(x.y, args.activation);
+            x.z = activated(x.z, args.activation);
+            x.w = activated(x.w, args.activation);
+        } else if (Way == End::Plain && args.accumulate) {
+            const float4 old = *target;
+            x = make_float4(x.x + old.x, x.y + old.y, x.z + old.z, x.w + old.w);
+        }
+        *target = x;
+    }
 }
 #endif
 
-// With `up`, the tile's columns are eight of the gate and the same eight of the up matrix in turn, so that a thread holds
-// both halves of its results.
-template <bool Swiglu> __global__ void __launch_bounds__(kThreads, 1) warpgroupKernel(const MatrixProductArgs args)
+template <End Way>
+__global__ void __launch_bounds__(kThreads, 1) warpgroupKernel(const MatrixProductArgs args, const __grid_constant__ Maps maps)
 {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
     extern __shared__ unsigned char shared[];
-    const std::uint32_t base = (static_cast<std::uint32_t>(__cvta_generic_to_shared(shared)) + 1023U) & ~1023U;
-    Block block;
-    if (!findBlock(args, block))
-        return;
+    __shared__ __align__(8) std::uint64_t barriers[2 * kStages];
+    __shared__ int tilesBefore[kMostExperts + 1];
+    constexpr int width = Way == End::Swiglu ? kHalf : kColumns;
+    const std::uint32_t base = (wg::sharedAddress(shared) + 1023U) & ~1023U;
+    const std::uint32_t full = wg::sharedAddress(barriers);
+    const std::uint32_t empty = full + kStages * 8;
     const int thread = static_cast<int>(threadIdx.x);
-    const int firstColumn = static_cast<int>(blockIdx.y) * (Swiglu ? kColumns / 2 : kColumns);
-
-    // A thread copies the same 16 bytes of every 32nd row of each operand.
-    constexpr int aEach = kRows / 32, bEach = kColumns / 32;
-    const int chunk = thread % 8;
-    const Bf16 *aSource[aEach];
-    unsigned inside = 0;
-#pragma unroll
-    for (int i = 0; i < aEach; ++i) {
-        const int place = thread / 8 + i * 32;
-        const bool is = place < block.rows;
-        inside |= is ? 1U << i : 0U;
-        std::int64_t row = block.firstRow + (is ? place : 0);
-        if (args.order != nullptr) {
-            const int slot = args.order[row];
-            row = args.inputPerSlot ? slot : slot / args.perToken;
+    if (thread == 32) {
+        for (unsigned s = 0; s < kStages; ++s) {
+            wg::initBarrier(full + s * 8, 1);
+            wg::initBarrier(empty + s * 8, 8); // warps that multiply
         }
-        aSource[i] = args.a + row * args.aStride + (args.order == nullptr ? block.matrix * args.aHead : 0) + chunk * 8;
+        wg::publishBarriers();
     }
-    const Bf16 *bSource[bEach];
-#pragma unroll
-    for (int i = 0; i < bEach; ++i) {
-        const int place = thread / 8 + i * 32;
-        int column = firstColumn + place;
-        const Bf16 *matrix = args.b;
-        if constexpr (Swiglu) {
-            column = firstColumn + place / 16 * 8 + place % 8;
-            matrix = place % 16 < 8 ? args.b : args.up;
+    if (thread < 32 && args.offsets != nullptr)
+        countTiles(args, tilesBefore);
+    __syncthreads();
+    const int across = (args.n + width - 1) / width;
+    const int tiles = across
+        * (args.offsets != nullptr ? tilesBefore[kMostExperts] : (args.rows + kRows - 1) / kRows * args.heads);
+    const int steps = (args.k + wg::kTileColumns - 1) / wg::kTileColumns;
+    unsigned stage = 0;
+    unsigned parity = 0;
+    const auto next = [&] {
+        if (++stage == kStages) {
+            stage = 0;
+            parity ^= 1;
         }
-        const bool is = column < args.n;
-        inside |= is ? 1U << (8 + i) : 0U;
-        bSource[i] = matrix + block.matrix * args.matrixStride + static_cast<std::int64_t>(is ? column : 0) * args.k + chunk * 8;
-    }
-    // Row r keeps its 16-byte piece c at place c ^ (r % 8); rows 32 apart agree.
-    const std::uint32_t target = static_cast<std::uint32_t>(thread / 8) * kRowBytes
-        + static_cast<std::uint32_t>((chunk ^ (thread / 8 % 8)) * 16);
-    const int steps = args.k / kDepth;
-    const auto fetch = [&](int step) {
-        if (step < steps) {
-            const std::uint32_t stage = base + static_cast<std::uint32_t>(step % kStages) * kStageBytes + target;
-#pragma unroll
-            for (int i = 0; i < aEach; ++i)
-                copySixteen(stage + static_cast<std::uint32_t>(i) * 32 * kRowBytes, aSource[i] + step * kDepth, (inside >> i & 1U) != 0);
-#pragma unroll
-            for (int i = 0; i < bEach; ++i)
-                copySixteen(stage + kBOffset + static_cast<std::uint32_t>(i) * 32 * kRowBytes, bSource[i] + step * kDepth,
-                    (inside >> (8 + i) & 1U) != 0);
-        }
-        asm volatile("cp.async.commit_group;" ::: "memory");
     };
-    fetch(0);
-    fetch(1);
 
-    const int group = thread / 128;
-    float sums[128];
-#pragma unroll
-    for (int i = 0; i < 128; ++i)
-        sums[i] = 0.0F;
-    for (int step = 0; step < steps; ++step) {
-        asm volatile("cp.async.wait_group 1;" ::: "memory");
-        asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); // before the tensor cores read it
-        __syncthreads(); // this step has arrived; both groups are done with the step before the last
-        fetch(step + 2);
-        const std::uint32_t stage = base + static_cast<std::uint32_t>(step % kStages) * kStageBytes;
-        const std::uint64_t a = descriptorOf(stage + static_cast<std::uint32_t>(group) * 64 * kRowBytes);
-        const std::uint64_t b = descriptorOf(stage + kBOffset);
-        asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
-#pragma unroll
-        for (int k = 0; k < kDepth / 16; ++k)
-            multiply(sums, a + static_cast<std::uint64_t>(k * 2), b + static_cast<std::uint64_t>(k * 2));
-        asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
-        asm volatile("wgmma.wait_group.sync.aligned 1;" ::: "memory");
-    }
-    asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
-#pragma unroll
-    for (int i = 0; i < 128; ++i)
-        asm volatile("" : "+f"(sums[i])::"memory"); // not read before the wait
-
-    const int lane = thread % 32;
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-        const int inBlock = group * 64 + thread % 128 / 32 * 16 + lane / 4 + half * 8;
-        if (inBlock >= block.rows)
-            continue;
-        std::int64_t row = block.firstRow + inBlock;
-        if (args.order != nullptr)
-            row = args.order[row];
-        if constexpr (Swiglu) {
-#pragma unroll
-            for (int n = 0; n < kColumns / 8; n += 2) {
-                const int column = firstColumn + n * 4 + lane % 4 * 2;
-                if (column >= args.n)
-                    continue;
-                float results[2];
-#pragma unroll
-                for (int i = 0; i < 2; ++i) {
-                    const float gate = sums[n * 4 + half * 2 + i];
-                    results[i] = gate / (1.0F + expf(-gate)) * sums[(n + 1) * 4 + half * 2 + i];
+    if (thread < 128) {
+        wg::giveRegisters<40>();
+        if (thread == 0) {
+            for (int index = static_cast<int>(blockIdx.x); index < tiles; index += static_cast<int>(gridDim.x)) {
+                const Tile tile = findTile(args, tilesBefore, across, width, index);
+                const int head = args.offsets == nullptr ? tile.block.matrix : 0;
+                for (int step = 0; step < steps; ++step) {
+                    wg::waitFor(empty + stage * 8, parity ^ 1);
+                    const std::uint32_t arrived = full + stage * 8;
+                    const std::uint32_t target = base + stage * kStageBytes;
+                    const int column = step * wg::kTileColumns;
+                    wg::arriveExpecting(arrived, kStageBytes);
+                    wg::copyTile(target, maps.a, arrived, column, tile.block.firstRow, head);
+                    wg::copyTile(target + kABytes, maps.b, arrived, column, tile.firstColumn, tile.block.matrix);
+                    wg::copyTile(target + kABytes + kHalfBytes, maps.up, arrived, column,
+                        tile.firstColumn + (Way == End::Swiglu ? 0 : kHalf), tile.block.matrix);
+                    next();
                 }
-                putPair(args, block, row, column, results[0], results[1]);
             }
-        } else {
+        }
+        return;
+    }
+
+    wg::takeRegisters<232>();
+    const int group = thread / 128 - 1;
+    const int lane = thread % 32;
+    for (int index = static_cast<int>(blockIdx.x); index < tiles; index += static_cast<int>(gridDim.x)) {
+        const Tile tile = findTile(args, tilesBefore, across, width, index);
+        const Block &block = tile.block;
+        if (group * 64 >= block.rows) { // nothing to multiply
+            for (int step = 0; step < steps; ++step) {
+                wg::waitFor(full + stage * 8, parity);
+                if (lane == 0)
+                    wg::arrive(empty + stage * 8);
+                next();
+            }
+            continue;
+        }
+        float sums[128];
 #pragma unroll
-            for (int n = 0; n < kColumns / 8; ++n) {
-                const int column = firstColumn + n * 8 + lane % 4 * 2;
-                if (column < args.n)
-                    putPair(args, block, row, column, sums[n * 4 + half * 2], sums[n * 4 + half * 2 + 1]);
-            }
+        for (int i = 0; i < 128; ++i)
+            sums[i] = 0.0F;
+        unsigned before = 0;
+        for (int step = 0; step < steps; ++step) {
+            wg::waitFor(full + stage * 8, parity);
+            const std::uint32_t place = base + stage * kStageBytes;
+            const std::uint64_t a = wg::descriptorOf(place + static_cast<std::uint32_t>(group) * 64 * wg::kRowBytes);
+            const std::uint64_t b = wg::descriptorOf(place + kABytes);
+            wg::beginProducts();
+#pragma unroll
+            for (int k = 0; k < wg::kTileColumns / 16; ++k)
+                wg::multiply(sums, a + k * wg::kNextSixteen, b + k * wg::kNextSixteen, true);
+            wg::endProducts();
+            wg::waitForProducts<1>();
+            if (step > 0 && lane == 0)
+                wg::arrive(empty + before * 8);
+            before = stage;
+            next();
+        }
+        wg::waitForProducts<0>();
+        if (lane == 0)
+            wg::arrive(empty + before * 8);
+        wg::hold(sums);
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const int inBlock = group * 64 + thread % 128 / 32 * 16 + lane / 4 + half * 8;
+            const bool inside = inBlock < block.rows;
+            std::int64_t row = block.firstRow + inBlock;
+            if (inside && args.order != nullptr)
+                row = args.order[row];
+            const std::int64_t start = row * args.outputStride + (args.offsets == nullptr ? block.matrix * args.outputHead : 0);
+            writeRow<Way>(args, start, tile.firstColumn, sums, half, inside);
         }
     }
 #endif
 }
 
-template <bool Swiglu> cudaError_t launchProduct(const MatrixProductArgs &args, cudaStream_t stream)
+template <End Way> cudaError_t launch(const MatrixProductArgs &args, const Maps &maps, cudaStream_t stream)
 {
-    return launchTiles(warpgroupKernel<Swiglu>, args, Swiglu ? kColumns / 2 : kColumns, kThreads, kSharedBytes, stream);
+    const cudaError_t allowed =
+        cudaFuncSetAttribute(warpgroupKernel<Way>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kSharedBytes));
+    if (allowed != cudaSuccess)
+        return allowed;
+    warpgroupKernel<Way><<<static_cast<unsigned>(card().multiprocessors), kThreads, kSharedBytes, stream>>>(args, maps);
+    return cudaGetLastError();
 }
 
 } // namespace
 
-// Measured: the end of a tile with float32 results costs more than short sums gain.
 bool hasWarpgroupProduct(const MatrixProductArgs &args)
 {
-    return args.k % kDepth == 0 && (args.k >= kLongK || args.narrow != nullptr);
+    const std::int64_t each = args.narrow != nullptr ? 8 : 4; // results in 16 bytes
+    const auto isAligned = [](const void *p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; };
+    return (args.offsets == nullptr || args.experts <= kMostExperts) && args.n % 8 == 0 && args.outputStride % each == 0
+        && args.outputHead % each == 0 && isMappable(args.a, args.aStride, args.aHead) && isMappable(args.b, args.k, args.matrixStride)
+        && isMappable(args.up, args.k, args.matrixStride) && isAligned(args.output) && isAligned(args.narrow)
+        && (args.bias == nullptr || args.narrow == nullptr) && !(args.up != nullptr && (args.accumulate || args.bias != nullptr));
 }
 
 cudaError_t warpgroupProduct(const MatrixProductArgs &args, cudaStream_t stream)
 {
-    return args.up != nullptr ? launchProduct<true>(args, stream) : launchProduct<false>(args, stream);
+    Maps maps{};
+    const bool grouped = args.offsets != nullptr;
+    const int matrices = grouped ? args.experts : args.heads;
+    cudaError_t made = makeTensorMap({.data = args.a, .columns = args.k, .rows = grouped ? args.slots : args.rows,
+        .matrices = grouped ? 1 : args.heads, .rowStride = args.aStride, .matrixStride = args.aHead}, maps.a);
+    if (made == cudaSuccess)
+        made = makeTensorMap({.data = args.b, .columns = args.k, .rows = args.n, .matrices = matrices, .rowStride = args.k,
+            .matrixStride = args.matrixStride}, maps.b);
+    if (made == cudaSuccess)
+        made = makeTensorMap({.data = args.up != nullptr ? args.up : args.b, .columns = args.k, .rows = args.n, .matrices = matrices,
+            .rowStride = args.k, .matrixStride = args.matrixStride}, maps.up);
+    if (made != cudaSuccess)
+        return made;
+    if (args.up != nullptr)
+        return launch<End::Swiglu>(args, maps, stream);
+    if (args.narrow != nullptr)
+        return launch<End::Narrow>(args, maps, stream);
+    return args.activation != Activation::None && !args.accumulate ? launch<End::Activated>(args, maps, stream) : launch<End::Plain>(args, maps, stream);
 }
 
 } // namespace kernels::cuda
