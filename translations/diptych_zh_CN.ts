@@ -1526,6 +1526,10 @@ Everything runs on this machine; nothing is sent anywhere.</source>
         <translation>上下文 %1 / %2</translation>
     </message>
     <message>
+        <source>Card %1 free of %2</source>
+        <translation>显卡空闲 %1，共 %2</translation>
+    </message>
+    <message>
         <source>%1 answering</source>
         <translation>%1 正在回答</translation>
     </message>

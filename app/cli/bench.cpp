@@ -8,6 +8,7 @@
 #include "output.h"
 #include "session.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -120,6 +121,9 @@ int run(BenchCommand options)
     };
     if (records)
         json["steps"] = {{"replayed", replayed}, {"recorded", recorded}, {"launched", launched}, {"refusal", refusal}};
+    const std::uint64_t planned = results.back().plannedBytes, used = results.back().usedBytes;
+    if (used > 0)
+        json["memory"] = {{"planned_bytes", planned}, {"used_bytes", used}};
     if (options.json) {
         printJson(json);
         return code;
@@ -141,6 +145,9 @@ int run(BenchCommand options)
                     static_cast<long long>(replayed), static_cast<long long>(recorded),
                     static_cast<long long>(launched), refusal.empty() ? "" : "; not recorded: ",
                     refusal.c_str());
+    if (used > 0)
+        std::printf("card memory: %s planned, %s used (%+.1f %%)\n", humanBytes(planned).c_str(), humanBytes(used).c_str(),
+                    (static_cast<double>(used) / static_cast<double>(std::max<std::uint64_t>(planned, 1)) - 1.0) * 100.0);
     if (machine > 0)
         std::printf("weights read at %.1f GB/s, %.0f %% of the %.1f GB/s this machine reads\n",
                     bandwidth, bandwidth / machine * 100, machine);

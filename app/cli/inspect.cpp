@@ -57,6 +57,10 @@ void printText(const engine::ModelInfo &info, const engine::MemoryPlan &plan)
     std::printf("  memory         weights %s, %s reserved for contexts of %d tokens, %s in all\n",
                 humanBytes(plan.weightBytes).c_str(), humanBytes(plan.contextBytes).c_str(),
                 plan.contextTokens, humanBytes(plan.totalBytes()).c_str());
+    if (plan.expertBytes > 0 || plan.visionBytes > 0 || plan.workBytes > 0)
+        std::printf("                 of the weights %s experts, %s for pictures; %s to work in; %s free\n",
+                    humanBytes(plan.expertBytes).c_str(), humanBytes(plan.visionBytes).c_str(),
+                    humanBytes(plan.workBytes).c_str(), humanBytes(plan.freeBytes).c_str());
     std::printf("  context        %s a token at 16 bits\n",
                 humanBytes(info.kvBytesPerToken).c_str());
     for (const std::string &warning : info.warnings)
@@ -111,6 +115,10 @@ int run(const InspectOptions &options)
           {"kv_bytes_per_token", info->kvBytesPerToken},
           {"context_tokens", plan.contextTokens},
           {"context_bytes", plan.contextBytes},
+          {"expert_bytes", plan.expertBytes},
+          {"vision_bytes", plan.visionBytes},
+          {"work_bytes", plan.workBytes},
+          {"free_bytes", plan.freeBytes},
           {"total_bytes", plan.totalBytes()}}},
         {"warnings", info->warnings},
         {"tensors", tensorsJson(*info)},

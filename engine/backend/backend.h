@@ -367,6 +367,7 @@ public:
     virtual StepCounts stepCounts() const { return {}; } // of a backend that records
 
     virtual DeviceMemory memory() { return {}; } // of a backend without hostMemory()
+    virtual std::string deviceName() const { return {}; } // what the maker calls it; of a backend without hostMemory()
 };
 
 struct CpuBackendOptions {

@@ -326,7 +326,9 @@ public:
         const int result = m_api.finishStep(m_api.context, text, sizeof text);
         if (result == 0)
             return Done{};
-        return Error{result == 2 ? ErrorCode::OutOfMemory : ErrorCode::DeviceLost, "the CUDA device failed (" + std::string(text) + ")"};
+        return Error{result == 2 ? ErrorCode::OutOfMemory : ErrorCode::DeviceLost, 
+            result == 2 ? "the card has no memory left for this (" + std::string(text) + "); ask again with a shorter context, or load the model with a smaller one"
+                        : "the card failed (" + std::string(text) + "); start Diptych again, or load the model on the processor"};
     }
 
     bool prefersChoosing() const override { return true; }
@@ -420,6 +422,7 @@ public:
         const DiptychCudaSteps steps = m_api.steps(m_api.context);
         return {.replayed = steps.replayed, .recorded = steps.recorded, .launched = steps.launched, .refusal = steps.refusal};
     }
+    std::string deviceName() const override { return m_api.deviceName(m_api.context); }
     DeviceMemory memory() override
     {
         DeviceMemory result;

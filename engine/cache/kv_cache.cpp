@@ -51,8 +51,9 @@ Result<KvPlan> planKv(const KvPlanInput &input)
     }
     const std::uint64_t blockBytes = input.bytesPerToken * kBlockTokens;
     // What was asked for may take most of the room; what was not asked for leaves half to others.
-    const std::uint64_t budget =
-        input.wantedContext > 0 ? input.freeBytes / 10 * 8 : input.freeBytes / 2;
+    const std::uint64_t budget = input.takesAll            ? input.freeBytes / 100 * 97
+                                 : input.wantedContext > 0 ? input.freeBytes / 10 * 8
+                                                           : input.freeBytes / 2;
     const std::uint64_t affordable = std::min(budget / blockBytes, kMaxBlocks); // blocks
     const auto blocksFor = [](int tokens) {
         return (static_cast<std::uint64_t>(tokens) + kBlockTokens - 1) / kBlockTokens;

@@ -20,6 +20,7 @@ struct KvPlanInput {
     std::uint64_t freeBytes = 0; // of the device, after the weights
     int modelContext = 0;        // what the model allows
     int wantedContext = 0;       // what was asked for, 0: what fits
+    bool takesAll = false;       // the memory is this model's: a card, whose other needs are counted already
 };
 struct KvPlan {
     int contextTokens = 0; // of one sequence

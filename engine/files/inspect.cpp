@@ -4,6 +4,7 @@
 
 #include "backend/tensor_rows.h"
 #include "engine/runtime.h"
+#include "files/card_need.h"
 #include "files/hf_model_files.h"
 #include "files/mapped_file.h"
 #include "files/printable.h"
@@ -132,6 +133,9 @@ Result<ModelInfo> describeBareConfig(const std::filesystem::path &folder)
     const bool isPacked = packed.layout != PackedLayout::None;
     info.precision = read.config.quantMethod == "fp8" ? "FP8" : !isPacked ? "BF16" : packed.bits == 8 ? "INT8" : "INT4";
     info.weightBytes = isPacked ? info.parameters * (packed.bits == 8 ? 36 : 20) / 32 : info.parameters * (info.precision == "FP8" ? 1 : 2);
+    info.onCard.weightBytes = info.weightBytes;
+    addCardWork(info.onCard, read.config, isPacked, static_cast<double>(info.weightBytes) * static_cast<double>(info.activeParameters)
+            / static_cast<double>(std::max<std::uint64_t>(info.parameters, 1)));
     info.warnings.push_back("The folder has no weights; sizes are computed from config.json.");
     return info;
 }
@@ -174,6 +178,11 @@ Result<ModelInfo> inspectPath(const std::filesystem::path &path, bool listTensor
 
 } // namespace
 
+bool isLoaded(const TextConfig &text, const std::string &name)
+{
+    return !isMtp(text, name) && !isUnused(name);
+}
+
 ModelInfo describeModel(const ModelFiles &files, bool listTensors)
 {
     const ModelConfig &config = files.config();
@@ -189,7 +198,11 @@ ModelInfo describeModel(const ModelFiles &files, bool listTensors)
         mtpParameters += isForMtp ? elementsOf(tensor) : 0;
         if (!isForMtp && !isUnused(tensor.name)) {
             info.parameters += elementsOf(tensor);
-            info.weightBytes += loadedBytes(tensor);
+            const std::uint64_t bytes = loadedBytes(tensor);
+            const std::string_view name = tensor.name;
+            info.weightBytes += bytes;
+            info.expertBytes += name.find(".mlp.experts.") != std::string_view::npos ? bytes : 0;
+            info.visionBytes += config.vision && !name.starts_with(config.text.tensorPrefix) ? bytes : 0;
         }
         if (!listTensors)
             continue;
@@ -199,6 +212,7 @@ ModelInfo describeModel(const ModelFiles &files, bool listTensors)
             summary.shape.push_back(tensor.shape[i]);
         info.tensors.push_back(std::move(summary));
     }
+    info.onCard = cardNeed(files);
     if (mtpParameters > 0) {
         info.warnings.push_back("The files hold " + std::to_string(mtpParameters / 1000000)
             + " million further parameters for predicting several tokens at once (MTP); they are not counted here.");

@@ -9,6 +9,8 @@ namespace engine {
 
 // What open files hold, without reading weights: all of ModelInfo but the chat format, which takes a tokenizer.
 // kvBytesPerToken counts a 16-bit cache; weightBytes the memory the CPU backend takes for what is used.
+// Expects nothing of a tensor but its name: whether a load without guesses reads it.
+bool isLoaded(const TextConfig &text, const std::string &name);
 ModelInfo describeModel(const ModelFiles &files, bool listTensors = false);
 
 } // namespace engine

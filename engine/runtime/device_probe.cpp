@@ -114,15 +114,21 @@ std::vector<DeviceInfo> probeDevices()
 
     constexpr int kMostCards = 16;
     for (int card = 0; card < kMostCards; ++card) {
-        const auto backend = makeCudaBackend(card, false);
+        const auto backend = makeCudaBackend(card, false); // an error says why not
         if (!backend && card > 0)
             break;
         DeviceInfo device;
         device.id = "cuda:" + std::to_string(card);
         device.name = "CUDA device " + std::to_string(card);
         device.usable = backend.ok();
-        if (!backend)
+        if (!backend) {
             device.whyNot = backend.error().message;
+        } else {
+            device.name = (*backend)->deviceName();
+            const DeviceMemory cardMemory = (*backend)->memory();
+            device.totalBytes = cardMemory.total;
+            device.freeBytes = cardMemory.free;
+        }
         devices.push_back(std::move(device));
         if (!backend)
             break;

@@ -5,6 +5,7 @@
 #include "backend/backend.h"
 #include "cache/kv_cache.h"
 #include "engine/model_info.h"
+#include "engine/runtime.h"
 #include "files/model_files.h"
 #include "models/model.h"
 #include "text/chat_format.h"
@@ -27,6 +28,8 @@ struct LoadedParts {
     std::string noTokenizer; // why there is none
     std::unique_ptr<ChatFormat> chatFormat;     // with a tokenizer
     std::unique_ptr<Backend> backend; // of its own, so that a load never meets a running step
+    std::uint64_t freeBefore = 0; // on a card, when the backend was made
+    MemoryPlan memoryPlan;        // made then; of a card only
     ModelBundle bundle;
     KvPlan plan;
     KvCache cache;

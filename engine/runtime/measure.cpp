@@ -236,6 +236,11 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
         result.launchedSteps = after.launched - before.launched;
         result.recordingRefusal = after.refusal;
     }
+    if (!parts.backend->hostMemory()) {
+        const std::uint64_t free = parts.backend->memory().free;
+        result.plannedBytes = parts.memoryPlan.totalBytes();
+        result.usedBytes = parts.freeBefore - std::min(parts.freeBefore, free);
+    }
     return result;
 }
 

@@ -1,15 +1,18 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/runtime.h"
+#include "cache/block_manager.h"
 #include "files/adapter.h"
 #include "files/inspect.h"
 #include "files/mapped_file.h"
+#include "runtime/batch_builder.h"
 #include "runtime/device_probe.h"
 #include "runtime/loaded_parts.h"
 #include "runtime/memory_plan.h"
 
-#include <charconv>
+#include <algorithm>
 #include <filesystem>
+#include <numeric>
 #include <string>
 
 namespace engine {
@@ -22,19 +25,7 @@ Result<std::unique_ptr<Backend>> makeBackend(const LoadOptions &options)
     if (options.device.empty() || options.device == "cpu")
         return makeCpuBackend(
             {.threads = workerThreads(options.threads), .exact = exact, .isa = {}});
-    const std::string_view device = options.device;
-    int card = 0;
-    if (device.starts_with("cuda:")) {
-        const std::string_view number = device.substr(5);
-        const auto [end, failure] =
-            std::from_chars(number.data(), number.data() + number.size(), card);
-        if (failure != std::errc() || end != number.data() + number.size() || card < 0)
-            return Error{ErrorCode::BadRequest,
-                         "the device " + options.device + " is not known; use cpu, cuda or cuda:N"};
-    } else if (device != "cuda") {
-        return Error{ErrorCode::BadRequest,
-                     "the device " + options.device + " is not known; use cpu, cuda or cuda:N"};
-    }
+    ENGINE_TRY(const int card, cardOf(options.device));
     return makeCudaBackend(card, exact);
 }
 
@@ -54,14 +45,24 @@ std::string mebibytes(std::uint64_t bytes)
     return std::to_string((bytes + (1U << 20U) - 1) >> 20U) + " MiB";
 }
 
-
-// What a cache on a card may take: what is free but for the room that steps work in.
-std::uint64_t roomOnCard(Backend &backend)
+// What a cache on a card may take: what is free but for what steps work in.
+std::uint64_t freeOnCard(const LoadedParts &parts)
 {
-    constexpr std::uint64_t kWorkBytes = std::uint64_t{2} << 30U;
-    const DeviceMemory memory = backend.memory();
-    const std::uint64_t kept = std::min(kWorkBytes, memory.total / 8);
-    return memory.free > kept ? memory.free - kept : 0;
+    const std::uint64_t free = parts.backend->memory().free, work = parts.memoryPlan.workBytes;
+    return free - std::min(free, work);
+}
+
+// One chunk of a prompt, so that what steps work in has its size before the first question.
+Status warmUp(LoadedParts &parts)
+{
+    const int rows = std::min({parts.info.onCard.chunkRows, parts.plan.contextTokens, parts.plan.blocks * kBlockTokens});
+    std::vector<std::int32_t> ids(static_cast<std::size_t>(std::max(rows, 1)), 0);
+    std::vector<std::int32_t> blocks((ids.size() + kBlockTokens - 1) / kBlockTokens);
+    std::iota(blocks.begin(), blocks.end(), 0);
+    BatchBuilder builder;
+    builder.addRows(ids, 0, static_cast<int>(ids.size()), blocks);
+    std::vector<float> logits;
+    return builder.run(parts, {}, logits);
 }
 
 } // namespace
@@ -106,8 +107,27 @@ Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::
     if (stop.stop_requested())
         return cancelled();
 
-    ENGINE_TRY(parts->backend, makeBackend(options));
+    const std::uint64_t hostBytes = probeMemory().freeBytes;
+    auto backend = makeBackend(options);
+    if (!backend) {
+        Error error = std::move(backend).error();
+        if (error.code == ErrorCode::DeviceLost)
+            error.message += (error.message.ends_with('.') ? "" : ".") + whatFits(parts->info, options, 0, hostBytes);
+        return error;
+    }
+    parts->backend = std::move(backend).value();
     const bool host = parts->backend->hostMemory();
+    if (!host) {
+        parts->freeBefore = parts->backend->memory().free;
+        auto plan = planMemoryIn(parts->info, options, parts->freeBefore);
+        if (!plan && plan.error().code == ErrorCode::OutOfMemory) {
+            return Error{ErrorCode::OutOfMemory,
+                         "the model does not fit on the card: " + std::move(plan).error().message + "." +
+                             whatFits(parts->info, options, parts->freeBefore, hostBytes)};
+        }
+        if (plan)
+            parts->memoryPlan = *plan;
+    }
     if (const MemoryState memory = probeMemory();
         host && parts->info.weightBytes > memory.freeBytes) {
         return Error{ErrorCode::OutOfMemory,
@@ -129,10 +149,12 @@ Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::
     const KvShape shape = parts->bundle.text->kvShape();
     ENGINE_TRY(const CachePlan plan, planCache({.numbersPerToken = kvBytesPerToken(shape, DType::F32) / sizeof(float),
                                                 .modelContext = config.contextTokens,
-                                                .freeBytes = host ? freeBytesFor(options) : roomOnCard(*parts->backend)},
+                                                .freeBytes = host ? probeMemory().freeBytes : freeOnCard(*parts)},
                                                options));
     parts->plan = plan.blocks;
     ENGINE_TRY(parts->cache, KvCache::create(*parts->backend, shape, plan.type, parts->plan.blocks));
+    if (!host)
+        ENGINE_CHECK(warmUp(*parts));
     counters.doneBytes = counters.totalBytes.load();
     return parts;
 }

@@ -249,6 +249,9 @@ std::vector<LoadedModel> RuntimeImpl::models() const
         model.running = *entry.running;
         model.memory.weightBytes = parts.bundle.weightBytes;
         model.memory.kvBytes = parts.cache.bytes();
+        const DeviceMemory card = entry.slot->scheduler.cardMemory();
+        model.memory.deviceFreeBytes = card.free;
+        model.memory.deviceTotalBytes = card.total;
         if (parts.plan.blocks > 0) {
             model.memory.kvUsedBytes =
                 parts.cache.bytes() / static_cast<std::uint64_t>(parts.plan.blocks) *

@@ -47,6 +47,7 @@ Scheduler::Scheduler(LoadedParts &parts)
     , m_stopIds(parts.bundle.text->config().stopIds)
     , m_chunkTokens(chunkTokensFor(parts))
 {
+    publishMemory();
     if (!parts.tokenizer)
         return;
     if (parts.tokenizer->eosId() >= 0)
@@ -59,6 +60,18 @@ Scheduler::Scheduler(LoadedParts &parts)
         else
             m_stopTexts.push_back(std::move(text));
     }
+}
+
+void Scheduler::publishMemory()
+{
+    constexpr double kEveryMs = 1000;
+    const auto now = Clock::now();
+    if (m_parts.backend->hostMemory() || (m_cardTotal > 0 && millisecondsBetween(m_cardAsked, now) < kEveryMs))
+        return;
+    m_cardAsked = now;
+    const DeviceMemory memory = m_parts.backend->memory();
+    m_cardFree = memory.free;
+    m_cardTotal = memory.total;
 }
 
 // Ids that may be chosen: rows of the output beyond the tokenizer are padding.
@@ -106,6 +119,7 @@ void Scheduler::step()
                      std::string("the engine met an error of its own: ") + failure.what()});
     }
     dropEnded();
+    publishMemory();
     m_usedBlocks.store(m_blocks.usedCount(), std::memory_order_relaxed);
 }
 
@@ -435,6 +449,9 @@ void Scheduler::runBatch()
     const ExpertOptions experts = chosen.front()->request.experts;
     const Status status = builder.run(m_parts, experts, m_logits);
     if (!status) {
+        // Too many for the device: the youngest makes room, the others try the same step again.
+        if (status.error().code == ErrorCode::OutOfMemory)
+            chosen = {*std::ranges::max_element(chosen, {}, &Sequence::order)};
         for (Sequence *sequence : chosen)
             end(*sequence, FinishReason::Failed, status.error());
         return;

@@ -29,6 +29,8 @@ public:
     void step();       // one picture looked at, one prompt encoded or one batch through the model
     void preemptAll(); // frees all blocks, for score and bench
     int sequenceCount() const { return static_cast<int>(m_sequences.size()); }
+    // Any thread. Of its card, about a second old while there are answers; nothing on the processor.
+    DeviceMemory cardMemory() const { return {m_cardFree, m_cardTotal}; }
     int usedBlocks() const { return m_usedBlocks.load(std::memory_order_relaxed); }
     BlockManager &blocks() { return m_blocks; }
     int chunkTokens() const { return m_chunkTokens; }
@@ -74,6 +76,7 @@ private:
     void setPhase(Sequence &sequence, Phase phase);
     void publishUsage(Sequence &sequence);
     void end(Sequence &sequence, FinishReason reason, std::optional<Error> error = std::nullopt);
+    void publishMemory();
     int tokenCount() const;
     bool isStop(std::int32_t id) const;
 
@@ -88,6 +91,8 @@ private:
     std::uint64_t m_step = 0, m_arrivals = 0;
     int m_chunkTokens = 0;
     std::atomic<int> m_usedBlocks{0};
+    std::atomic<std::uint64_t> m_cardFree{0}, m_cardTotal{0};
+    Clock::time_point m_cardAsked;
 };
 
 } // namespace engine

@@ -30,7 +30,7 @@ struct FakeModelOptions {
 
 struct FakeCounters {
     std::atomic<int> steps{0}, rows{0}, mostSequences{0}, encodes{0}, drafts{0}, choices{0};
-    std::atomic<bool> fail{false}, failDraft{false}, outOfMemory{false}, throwBadAlloc{false}, notANumber{false};
+    std::atomic<bool> fail{false}, failDraft{false}, outOfMemory{false} /* with more than one sequence */, throwBadAlloc{false}, notANumber{false};
 };
 
 // Next token = previous + 1. Every cache row holds its token (a picture row: its embedding's first
@@ -69,7 +69,7 @@ public:
             std::this_thread::sleep_for(std::chrono::milliseconds(m_options.stepMs));
         if (m_counters.fail)
             return engine::Error{engine::ErrorCode::DeviceLost, "the device is gone"};
-        if (m_counters.outOfMemory)
+        if (m_counters.outOfMemory && batch.sequences.size() > 1)
             return engine::Error{engine::ErrorCode::OutOfMemory, "the card has no room"};
         if (m_counters.throwBadAlloc)
             throw std::bad_alloc();

@@ -229,6 +229,10 @@ engine::MemoryUse EngineService::memoryInUse() const
         sum.weightBytes += model.memory.weightBytes;
         sum.kvBytes += model.memory.kvBytes;
         sum.kvUsedBytes += model.memory.kvUsedBytes;
+        if (model.memory.deviceTotalBytes > 0) { // of the card loaded last, were there several
+            sum.deviceFreeBytes = model.memory.deviceFreeBytes;
+            sum.deviceTotalBytes = model.memory.deviceTotalBytes;
+        }
     }
     return sum;
 }

@@ -77,6 +77,10 @@ void StatusLine::refresh()
             parts << tr("Context %1 of %2").arg(
                 locale.formattedDataSize(static_cast<qint64>(memory.kvUsedBytes), 1, QLocale::DataSizeTraditionalFormat),
                 locale.formattedDataSize(static_cast<qint64>(memory.kvBytes), 1, QLocale::DataSizeTraditionalFormat));
+        if (memory.deviceTotalBytes > 0)
+            parts << tr("Card %1 free of %2").arg(
+                locale.formattedDataSize(static_cast<qint64>(memory.deviceFreeBytes), 1, QLocale::DataSizeTraditionalFormat),
+                locale.formattedDataSize(static_cast<qint64>(memory.deviceTotalBytes), 1, QLocale::DataSizeTraditionalFormat));
         QStringList doing;
         for (const engine::LoadedModel &model : models) {
             const QString name = QString::fromStdString(model.options.name.empty() ? model.info.name : model.options.name);

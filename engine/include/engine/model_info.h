@@ -43,6 +43,15 @@ struct TensorSummary {
     std::uint64_t bytes = 0;
 };
 
+// What a model takes on a card in native precision, before its context.
+struct CardNeed {
+    std::uint64_t weightBytes = 0;                  // all of them
+    std::uint64_t expertBytes = 0, visionBytes = 0; // of these, routed experts and the picture path
+    std::uint64_t workBytes = 0;                    // what steps work in,
+    std::uint64_t workRowBytes = 0;                 // and that for each row of a prompt, of which
+    int chunkRows = 0;                              // so many go through together
+};
+
 // What a set of model files holds. Made without loading weights.
 struct ModelInfo {
     std::string name;
@@ -55,6 +64,9 @@ struct ModelInfo {
     std::uint64_t activeParameters = 0;     // per token, MoE models use a part
     std::uint64_t fileBytes = 0;
     std::uint64_t weightBytes = 0;          // in memory after load
+    std::uint64_t expertBytes = 0;          // of the files: routed experts,
+    std::uint64_t visionBytes = 0;          // and the picture path
+    CardNeed onCard;
     std::uint64_t kvBytesPerToken = 0;
     int contextTokens = 0;     // largest the model allows
     int layers = 0;

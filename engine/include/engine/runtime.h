@@ -49,6 +49,7 @@ struct MemoryUse {
     std::uint64_t weightBytes = 0;
     std::uint64_t kvBytes = 0;     // reserved for context
     std::uint64_t kvUsedBytes = 0; // of it, holding live tokens
+    std::uint64_t deviceFreeBytes = 0, deviceTotalBytes = 0; // of its card, about a second old while it answers; 0: the processor
 };
 
 struct LoadedModel {
@@ -77,6 +78,7 @@ struct BenchResult {
     // reason why a recording failed.
     std::int64_t replayedSteps = 0, recordedSteps = 0, launchedSteps = 0;
     std::string recordingRefusal;
+    std::uint64_t plannedBytes = 0, usedBytes = 0; // of a card: by the plan before loading; taken since the card was opened
 };
 
 // A conversation as the model reads it.
@@ -108,14 +110,18 @@ public:
     virtual Result<std::string> detokenize(ModelId model, const std::vector<std::int32_t> &ids) = 0;
 };
 
-// What a load takes: weights, and the cache that is reserved for all its sequences together.
+// What a load takes: weights, the cache that is reserved for all its sequences together, on a card also what steps work in.
 struct MemoryPlan {
-    std::uint64_t weightBytes = 0;
+    std::uint64_t weightBytes = 0;                  // all of them,
+    std::uint64_t expertBytes = 0, visionBytes = 0; // of these routed experts and the picture path
+    std::uint64_t workBytes = 0;                    // 0 on the processor
+    std::uint64_t freeBytes = 0;                    // of the device, before the load
     std::uint64_t contextBytes = 0;
     int contextTokens = 0;          // of one sequence
-    std::uint64_t totalBytes() const { return weightBytes + contextBytes; }
+    std::uint64_t totalBytes() const { return weightBytes + contextBytes + workBytes; }
 };
-// By the loader's own rules and the memory that is free now. OutOfMemory or BadRequest where the context would be refused.
+// By the loader's own rules and the memory that is free now; of a card, which is opened for it. OutOfMemory or BadRequest
+// where the context would be refused; the error says what would fit. DeviceLost: there is no such card.
 Result<MemoryPlan> planMemory(const ModelInfo &info, const LoadOptions &options);
 
 // Reads headers and config only. `listTensors` fills ModelInfo::tensors.

@@ -32,6 +32,7 @@ private slots:
     void requestsThatCannotRunSaySo_data();
     void requestsThatCannotRunSaySo();
     void failedStepEndsItsSequencesOnly();
+    void aStepWithoutRoomEndsTheYoungestOnly();
     void noMemoryEndsTheAnswerNotTheProgram();
     void outputThatIsNoNumberIsAnError();
     void observationsComeWhenAsked();
@@ -365,6 +366,29 @@ void TestScheduler::failedStepEndsItsSequencesOnly()
     QVERIFY(failed.end->reason == FinishReason::Failed);
     QVERIFY(failed.end->error->code == ErrorCode::DeviceLost);
     QVERIFY(runs[2].generated == ramp(2, 4));
+}
+
+void TestScheduler::aStepWithoutRoomEndsTheYoungestOnly()
+{
+    Bench bench;
+    const auto first = bench.start(Bench::request({5}, 30)), second = bench.start(Bench::request({50}, 30));
+    Run firstRun, secondRun;
+    while (firstRun.events.empty() || secondRun.events.empty() || bench.counters.mostSequences < 2) {
+        bench.scheduler.step();
+        Bench::drain(*first, firstRun);
+        Bench::drain(*second, secondRun);
+    }
+    bench.counters.outOfMemory = true; // for both together
+    for (int step = 0; step < 100 && !(firstRun.end && secondRun.end); ++step) {
+        bench.scheduler.step();
+        Bench::drain(*first, firstRun);
+        Bench::drain(*second, secondRun);
+    }
+    QVERIFY(firstRun.end && firstRun.end->reason == FinishReason::Length);
+    QVERIFY(firstRun.generated == ramp(30, 6)); // as if nothing had been
+    QVERIFY(secondRun.end && secondRun.end->reason == FinishReason::Failed);
+    QVERIFY(secondRun.end->error && secondRun.end->error->code == ErrorCode::OutOfMemory);
+    QCOMPARE(bench.scheduler.blocks().usedCount(), 0);
 }
 
 void TestScheduler::noMemoryEndsTheAnswerNotTheProgram()

@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "files/card_need.h"
+#include "files/inspect.h"
+#include "runtime/memory_plan.h"
+
+#include <QtTest>
+
+using namespace engine;
+
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
+
+// 1,000 MiB of bfloat16 weights, 64 KiB of context a token.
+ModelInfo model()
+{
+    ModelInfo info;
+    info.weightBytes = info.onCard.weightBytes = 1000 * kMiB;
+    info.expertBytes = info.onCard.expertBytes = 600 * kMiB;
+    info.parameters = 500 * kMiB;
+    info.kvBytesPerToken = 65536;
+    info.contextTokens = 32768;
+    info.layers = 10;
+    info.onCard.workBytes = 100 * kMiB;
+    info.onCard.workRowBytes = kMiB / 16;
+    info.onCard.chunkRows = 4096;
+    return info;
+}
+
+LoadOptions onCard(int context = 0)
+{
+    LoadOptions options;
+    options.device = "cuda:1";
+    options.contextTokens = context;
+    return options;
+}
+
+} // namespace
+
+class TestMemoryPlan : public QObject {
+    Q_OBJECT
+
+private slots:
+    void aCardHoldsWeightsWorkAndContext();
+    void theContextTakesWhatIsLeftOfACard();
+    void whatDoesNotFitComesWithWhatDoes_data();
+    void whatDoesNotFitComesWithWhatDoes();
+    void devicesAreNamedByNumber();
+    void theEmbeddedModelsNeedIsCounted();
+};
+
+void TestMemoryPlan::aCardHoldsWeightsWorkAndContext()
+{
+    const auto plan = planMemoryIn(model(), onCard(8192), 8000 * kMiB);
+    QVERIFY(plan.ok());
+    QCOMPARE(plan->weightBytes, 1000 * kMiB);
+    QCOMPARE(plan->expertBytes, 600 * kMiB);
+    QCOMPARE(plan->workBytes, (100 + 256) * kMiB); // 4,096 rows
+    QVERIFY(plan->contextBytes >= 8192ULL * 65536);
+    QCOMPARE(plan->totalBytes(), plan->weightBytes + plan->workBytes + plan->contextBytes);
+    QVERIFY(plan->totalBytes() <= plan->freeBytes);
+    // A short context needs no room for long chunks.
+    QCOMPARE(planMemoryIn(model(), onCard(256), 8000 * kMiB)->workBytes, (100 + 16) * kMiB);
+    // The processor has no plan for what steps work in, and another size of weights re-quantised.
+    LoadOptions host;
+    host.requantize = "q4_0";
+    const auto other = planMemoryIn(model(), host, 8000 * kMiB);
+    QVERIFY(other.ok());
+    QCOMPARE(other->workBytes, std::uint64_t{0});
+    QCOMPARE(other->weightBytes, 500 * kMiB / 32 * 20);
+}
+
+void TestMemoryPlan::theContextTakesWhatIsLeftOfACard()
+{
+    const auto plan = planMemoryIn(model(), onCard(), 2000 * kMiB);
+    QVERIFY(plan.ok());
+    const std::uint64_t left = (2000 - 1000 - 356) * kMiB;
+    QVERIFY(plan->contextBytes <= left);
+    QVERIFY(plan->contextBytes > left / 10 * 9);
+    QVERIFY(plan->contextTokens > 9000 && plan->contextTokens < 11000);
+}
+
+void TestMemoryPlan::whatDoesNotFitComesWithWhatDoes_data()
+{
+    QTest::addColumn<int>("context");
+    QTest::addColumn<int>("cardMiB");
+    QTest::addColumn<int>("hostMiB");
+    QTest::addColumn<QStringList>("holds");
+    QTest::addColumn<QStringList>("lacks");
+    QTest::newRow("a long context") << 32768 << 2000 << 100 << QStringList{"A context of ", " tokens fits on the card"}
+                                    << QStringList{"Re-quantised", "processor"};
+    QTest::newRow("the weights") << 0 << 900 << 4000
+                                 << QStringList{"Re-quantised to q8_0 the weights take 532 MiB", "On the processor it takes 1", "4000 MiB are free"}
+                                 << QStringList{"A context of"};
+    QTest::newRow("nearly everything") << 0 << 420 << 100 << QStringList{"Re-quantised to q4_0 the weights take 282 MiB"}
+                                       << QStringList{"q8_0", "processor"};
+    QTest::newRow("no card") << 0 << 0 << 4000 << QStringList{"On the processor it takes"} << QStringList{"card"};
+    QTest::newRow("nothing fits") << 0 << 100 << 100 << QStringList{} << QStringList{"fits", "processor"};
+}
+
+void TestMemoryPlan::whatDoesNotFitComesWithWhatDoes()
+{
+    QFETCH(int, context);
+    QFETCH(int, cardMiB);
+    QFETCH(int, hostMiB);
+    QFETCH(QStringList, holds);
+    QFETCH(QStringList, lacks);
+    const LoadOptions options = onCard(context);
+    const auto card = static_cast<std::uint64_t>(cardMiB) * kMiB;
+    const auto refused = planMemoryIn(model(), options, card);
+    QVERIFY(!refused.ok());
+    QVERIFY(refused.error().code == ErrorCode::OutOfMemory);
+    const QString text = QString::fromStdString(whatFits(model(), options, card, static_cast<std::uint64_t>(hostMiB) * kMiB));
+    for (const QString &part : holds)
+        QVERIFY2(text.contains(part), qPrintable(text));
+    for (const QString &part : lacks)
+        QVERIFY2(!text.contains(part), qPrintable(text));
+}
+
+void TestMemoryPlan::devicesAreNamedByNumber()
+{
+    QCOMPARE(cardOf("cuda").value(), 0);
+    QCOMPARE(cardOf("cuda:3").value(), 3);
+    for (const char *wrong : {"cuda:", "cuda:x", "cuda:-1", "cuda:1x", "gpu", ""})
+        QVERIFY(!cardOf(wrong).ok());
+}
+
+void TestMemoryPlan::theEmbeddedModelsNeedIsCounted()
+{
+    const auto info = inspectModel(DIPTYCH_SOURCE_DIR "/resources/models/mini-vl");
+    QVERIFY(info.ok());
+    const CardNeed &need = info->onCard;
+    QVERIFY(need.weightBytes >= info->parameters && need.weightBytes < 4 * info->parameters + 8 * kMiB);
+    QVERIFY(need.expertBytes > 0 && need.visionBytes > 0);
+    QVERIFY(need.expertBytes + need.visionBytes < need.weightBytes);
+    QVERIFY(info->expertBytes > 0 && info->visionBytes > 0 && info->expertBytes + info->visionBytes < info->weightBytes);
+    QCOMPARE(need.chunkRows, 4096);
+    QVERIFY(workBytesOf(need, 4096) > workBytesOf(need, 1));
+}
+
+QTEST_APPLESS_MAIN(TestMemoryPlan)
+#include "tst_memory_plan.moc"
