@@ -122,6 +122,7 @@ bool onPromptKernels(Context &c, const kc::AttentionArgs &base, const Context::S
     args.window = base.window;
     args.runCount = static_cast<int>(runs.size());
     args.output = base.output;
+    args.narrow = c.narrowFor(base.output, rows, std::int64_t{base.heads} * cache.valueDim, std::int64_t{base.heads} * cache.valueDim);
     for (int first = 0; first < cache.kvHeads; first += atOnce) {
         const int here = std::min(atOnce, cache.kvHeads - first);
         kc::GatherArgs gather;
@@ -370,6 +371,7 @@ int latentPrompt(void *context, const DiptychCudaLatentPrompt *in, DiptychCudaRo
     args.runs = deviceRuns;
     args.runCount = static_cast<int>(runs.size());
     args.output = in->output.data;
+    args.narrow = c.narrowFor(in->output.data, rows, in->output.columns, in->output.stride);
     for (int first = 0; first < l.heads; first += atOnce) {
         const int here = std::min(atOnce, l.heads - first);
         const std::int64_t firstWeight = first * width * kc::kPromptHeadDim;
@@ -420,6 +422,8 @@ void headsPrepare(void *context, DiptychCudaRows query, DiptychCudaRows key, Dip
     args.table = c.tableOf(sequences, sequenceCount);
     const std::int64_t width = std::int64_t{heads} * layer.keyDim;
     c.wrote(rotated, args.rows, width, width);
+    if (!c.exact && kc::card().warpgroups && args.rows > kc::kDecodeRows && layer.keyDim == kc::kPromptHeadDim && kc::hasPromptPrepare(args))
+        args.narrow = c.narrowFor(rotated, args.rows, width, width);
     c.note(kc::headsPrepare(args, c.stream), "rotated heads");
 }
 

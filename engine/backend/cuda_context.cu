@@ -183,13 +183,39 @@ kc::SplitView Context::splitOf(const float *data, std::int64_t rows, std::int64_
     return view;
 }
 
+__nv_bfloat16 *Context::narrowFor(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride)
+{
+    auto entry = std::find_if(m_narrows.begin(), m_narrows.end(), [&](const Split &s) { return s.data == data; });
+    if (entry == m_narrows.end())
+        entry = m_narrows.insert(entry, Split{data, 0, 0, 0, {}, false});
+    entry->valid = false;
+    if (!grow(entry->memory, static_cast<std::size_t>(rows * columns) * sizeof(__nv_bfloat16)))
+        return nullptr;
+    entry->rows = rows;
+    entry->columns = columns;
+    entry->stride = stride;
+    entry->valid = true;
+    return static_cast<__nv_bfloat16 *>(entry->memory.data);
+}
+
+const __nv_bfloat16 *Context::findNarrow(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride)
+{
+    for (const Split &s : m_narrows) {
+        if (s.valid && s.data == data && s.columns == columns && s.stride == stride && s.rows >= rows)
+            return static_cast<const __nv_bfloat16 *>(s.memory.data);
+    }
+    return nullptr;
+}
+
 void Context::wrote(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride)
 {
     const float *end = data + (rows > 0 ? (rows - 1) * stride + columns : 0);
-    for (Split &s : m_splits) {
-        const float *otherEnd = s.data + (s.rows > 0 ? (s.rows - 1) * s.stride + s.columns : 0);
-        if (data < otherEnd && s.data < end)
-            s.valid = false;
+    for (std::vector<Split> *forms : {&m_splits, &m_narrows}) {
+        for (Split &s : *forms) {
+            const float *otherEnd = s.data + (s.rows > 0 ? (s.rows - 1) * s.stride + s.columns : 0);
+            if (data < otherEnd && s.data < end)
+                s.valid = false;
+        }
     }
 }
 
@@ -258,8 +284,10 @@ void Context::close()
         cudaFree(known.device);
     for (const Buffer &buffer : m_rooms)
         cudaFree(buffer.data);
-    for (const Split &split : m_splits)
-        cudaFree(split.memory.data);
+    for (const std::vector<Split> *forms : {&m_splits, &m_narrows}) {
+        for (const Split &form : *forms)
+            cudaFree(form.memory.data);
+    }
     cudaStreamDestroy(stream);
 }
 

@@ -129,6 +129,9 @@ struct Context {
     kc::SplitView splitOf(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride);    // found or made
     void wrote(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride);
     void wrote(const DiptychCudaRows &r) { wrote(r.data, r.rows, r.columns, r.stride); }
+    // The same in bfloat16, packed, for the products of prompts.
+    __nv_bfloat16 *narrowFor(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride);        // to be written
+    const __nv_bfloat16 *findNarrow(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride); // null: none
     static kc::SplitView splitIn(void *memory, std::int64_t rows, std::int64_t columns);
     static std::size_t splitBytes(std::int64_t rows, std::int64_t columns);
 
@@ -209,7 +212,7 @@ private:
         Buffer memory;
         bool valid;
     };
-    std::vector<Split> m_splits;
+    std::vector<Split> m_splits, m_narrows;
     bool grow(Buffer &buffer, std::size_t bytes);
 };
 

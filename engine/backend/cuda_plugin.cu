@@ -15,6 +15,7 @@ namespace plugin {
 namespace {
 
 constexpr std::size_t kMostRecorded = 32;
+constexpr std::int64_t kNarrowedColumns = 512; // norms of heads and of small rows feed no product
 constexpr std::size_t kBounceBytes = std::size_t{8} << 20; // results up to this size come through pinned memory
 
 void closeContext(void *context)
@@ -91,6 +92,8 @@ void normRows(void *context, DiptychCudaRows input, const float *weight, const f
     args.centred = centred;
     if (!c.exact && input.rows <= kc::kDecodeRows && input.columns % 32 == 0)
         args.split = c.splitFor(output.data, output.rows, output.columns, output.stride);
+    if (!c.exact && input.rows > kc::kDecodeRows && input.columns >= kNarrowedColumns)
+        args.narrow = c.narrowFor(output.data, output.rows, output.columns, output.stride);
     if (!c.exact && !centred && bias == nullptr && input.rows <= kc::kRouterRows && input.columns <= kc::kRouterColumns)
         c.pendingNorm = args;
     else

@@ -53,6 +53,10 @@ const __nv_bfloat16 *widened(Context &c, const DiptychCudaWeight &w, std::int64_
 const __nv_bfloat16 *narrowed(Context &c, const float *data, std::int64_t stride, std::int64_t rows, std::int64_t columns,
     const std::int32_t *order, int perToken)
 {
+    if (order == nullptr) {
+        if (const __nv_bfloat16 *found = c.findNarrow(data, rows, columns, stride))
+            return found;
+    }
     kc::NarrowArgs args;
     args.order = order;
     args.perToken = perToken;
@@ -208,7 +212,21 @@ void manyRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeig
     // Slots without an expert have no place: those rows are never looked at, but order[] is read for them.
     c.note(cudaMemsetAsync(order, 0, static_cast<std::size_t>(slots) * sizeof(std::int32_t), c.stream), "grouping experts");
     c.note(kc::groupSlots(ids, static_cast<int>(slots), experts, order, offsets, c.stream), "grouping experts");
-    const __nv_bfloat16 *x = narrowed(c, input.data, input.stride, slots, gate.in, order, perToken);
+    const __nv_bfloat16 *x = nullptr;
+    if (const __nv_bfloat16 *found = c.findNarrow(input.data, input.rows, gate.in, input.stride)) {
+        kc::GatherRowsArgs gather;
+        gather.input = found;
+        gather.order = order;
+        gather.perToken = perToken;
+        gather.rows = static_cast<int>(slots);
+        gather.columns = static_cast<int>(gate.in);
+        gather.output = c.roomFor<__nv_bfloat16>(Room::Narrow, static_cast<std::size_t>(slots * gate.in));
+        if (gather.output != nullptr)
+            c.note(kc::gatherRows(gather, c.stream), "grouping experts");
+        x = gather.output;
+    } else {
+        x = narrowed(c, input.data, input.stride, slots, gate.in, order, perToken);
+    }
     if (x == nullptr)
         return;
 

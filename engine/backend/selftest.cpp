@@ -3,7 +3,7 @@
 #include "backend/selftest.h"
 
 #include "backend/selftest_choosing.h"
-#include "backend/selftest_latent.h"
+#include "backend/selftest_prompts.h"
 #include "kernels/convert.h"
 #include "kernels/random_data.h"
 #include "kernels/table.h"
@@ -77,17 +77,35 @@ public:
             ENGINE_TRY(const SelftestRow row, checkChoosing(*m_backends[0], *m_backends[1], m_name, m_random(), columns));
             add(row);
         }
+        ENGINE_CHECK(prompts());
+        return m_failures;
+    }
+
+private:
+    Status prompts()
+    {
+        const bool rounds = m_bounds.many > m_bounds.plain;
+        for (const std::int64_t rows : {5, 150}) {
+            const double bound = rows <= kFewRows ? std::max(m_bounds.few, m_bounds.rounded) : m_bounds.many;
+            const std::uint64_t seed = m_random();
+            ENGINE_CHECK(compare("norm and products", text(rows) + " x 544 -> 352", bound,
+                [&](int side) { return runNormedProducts(*m_backends[side], seed, rows); }));
+            for (const bool interleaved : {false, true}) {
+                const RotatedHeads args{.seed = seed, .rows = rows, .interleaved = interleaved, .inPlace = interleaved == (rows > 5),
+                    .cacheType = rounds ? DType::BF16 : DType::F32};
+                ENGINE_CHECK(compare("rotated heads and attention", text(rows) + (interleaved ? " rows, interleaved" : " rows"),
+                    std::max(bound, m_bounds.rounded), [&](int side) { return runRotatedHeads(*m_backends[side], args); }));
+            }
+        }
         for (const int window : {0, 70}) {
-            if (m_bounds.many <= m_bounds.plain)
+            if (!rounds)
                 break; // exact sums may round the rows of the cache otherwise
             const LatentPrompt prompt(m_random(), window > 0 ? 3 : 6, window);
             ENGINE_CHECK(compare("latent attention of prompts", prompt.shape(), m_bounds.many,
                 [&](int side) { return prompt.run(*m_backends[side]); }));
         }
-        return m_failures;
+        return Done{};
     }
-
-private:
     bool isAsked(const std::string &operation) const { return operation.find(m_only) != std::string::npos; }
     void add(const SelftestRow &row)
     {

@@ -254,11 +254,15 @@ __global__ void __launch_bounds__(kThreads, 1) promptKernel(const PromptAttentio
         if (firstRow + i * 8 >= run.rows)
             continue;
         const float factor = 1.0F / total;
-        float *target = args.output + (static_cast<std::int64_t>(run.firstRow + firstRow + i * 8) * args.heads + head) * kPromptHeadDim
-            + lane % 4 * 2;
+        const std::int64_t place =
+            (static_cast<std::int64_t>(run.firstRow + firstRow + i * 8) * args.heads + head) * kPromptHeadDim + lane % 4 * 2;
 #pragma unroll
-        for (int n = 0; n < kPromptHeadDim / 8; ++n)
-            *reinterpret_cast<float2 *>(target + n * 8) = make_float2(output[n * 4 + i * 2] * factor, output[n * 4 + i * 2 + 1] * factor);
+        for (int n = 0; n < kPromptHeadDim / 8; ++n) {
+            const float2 pair = make_float2(output[n * 4 + i * 2] * factor, output[n * 4 + i * 2 + 1] * factor);
+            *reinterpret_cast<float2 *>(args.output + place + n * 8) = pair;
+            if (args.narrow != nullptr)
+                *reinterpret_cast<__nv_bfloat162 *>(args.narrow + place + n * 8) = __floats2bfloat162_rn(pair.x, pair.y);
+        }
     }
 #endif
 }

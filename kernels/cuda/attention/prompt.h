@@ -33,6 +33,7 @@ struct PromptAttentionArgs {
     const PromptRun *runs = nullptr;       // device [runCount]
     int runCount = 0;
     float *output = nullptr;               // [rows, heads * 128]
+    __nv_bfloat16 *narrow = nullptr;       // the same once more; null: not wanted
 };
 cudaError_t promptAttention(const PromptAttentionArgs &args, cudaStream_t stream);
 

@@ -554,6 +554,8 @@ __global__ void __launch_bounds__(128) latentPrepareKernel(const LatentPrepareAr
         storeAs(args.cache, args.cache.keys, slot + args.latentWidth + i, rotatedAt(x + args.latentWidth, i));
 }
 
+constexpr int kMostDim = 512;
+
 // Grid (heads + 2 * kvHeads, rows): a head of the query, of the keys or of the values.
 __global__ void __launch_bounds__(128) headsPrepareKernel(const HeadsPrepareArgs args)
 {
@@ -575,8 +577,16 @@ __global__ void __launch_bounds__(128) headsPrepareKernel(const HeadsPrepareArgs
         waitForPrevious();
         const float *x = args.query + row * args.stride + head * args.dim;
         float *target = args.rotated + (static_cast<std::int64_t>(row) * args.heads + head) * args.dim;
-        for (int i = thread; i < args.dim; i += 128)
-            target[i] = rotatedAt(x, i);
+        float results[kMostDim / 128]; // all are read before one is written: the target may be the query
+#pragma unroll
+        for (int k = 0; k < kMostDim / 128; ++k)
+            results[k] = k * 128 + thread < args.dim ? rotatedAt(x, k * 128 + thread) : 0.0F;
+        __syncthreads();
+#pragma unroll
+        for (int k = 0; k < kMostDim / 128; ++k) {
+            if (k * 128 + thread < args.dim)
+                target[k * 128 + thread] = results[k];
+        }
         return;
     }
     head -= args.heads;
@@ -587,6 +597,79 @@ __global__ void __launch_bounds__(128) headsPrepareKernel(const HeadsPrepareArgs
     const float *x = (isKey ? args.key : args.value) + row * args.stride + head * args.dim;
     for (int i = thread; i < args.dim; i += 128)
         storeAs(args.cache, isKey ? args.cache.keys : args.cache.values, slot + i, isKey ? rotatedAt(x, i) : x[i]);
+}
+
+constexpr int kPrepareThreads = 256, kMostPairs = 256, kPromptPrepareRows = 64;
+
+__device__ void storeFour(const KvView &cache, void *base, std::int64_t index, const float4 &v)
+{
+    if (cache.dtype == DType::BF16) {
+        auto *target = reinterpret_cast<__nv_bfloat162 *>(static_cast<Bf16 *>(base) + index);
+        target[0] = __floats2bfloat162_rn(v.x, v.y);
+        target[1] = __floats2bfloat162_rn(v.z, v.w);
+        return;
+    }
+    storeAs(cache, base, index, v.x);
+    storeAs(cache, base, index + 1, v.y);
+    storeAs(cache, base, index + 2, v.z);
+    storeAs(cache, base, index + 3, v.w);
+}
+
+// A block a row of a prompt: sines once for all heads, eight columns a thread, both of every pair, so it may be in place.
+__global__ void __launch_bounds__(kPrepareThreads) headsPromptKernel(const HeadsPrepareArgs args)
+{
+    __shared__ float sines[kMostPairs];
+    __shared__ float cosines[kMostPairs];
+    const int row = static_cast<int>(blockIdx.x);
+    const int thread = static_cast<int>(threadIdx.x);
+    for (int p = thread; p < args.pairs; p += kPrepareThreads) {
+        const Turn t = turnOf(args.inverseFrequencies, p, args.table.positions[row], args.magnitude);
+        sines[p] = t.sine;
+        cosines[p] = t.cosine;
+    }
+    __syncthreads();
+    const std::int64_t slot = slotOf(args.cache, args.table, row) * args.kvHeads * args.dim;
+    const int eights = args.dim / 8;
+    const auto quad = [](const float *x) { return *reinterpret_cast<const float4 *>(x); };
+    for (int unit = thread; unit < (args.heads + args.kvHeads) * eights; unit += kPrepareThreads) {
+        const bool isQuery = unit < args.heads * eights;
+        const int head = isQuery ? unit / eights : unit / eights - args.heads;
+        const int place = unit % eights;
+        const float *x = (isQuery ? args.query : args.key) + row * args.stride + head * args.dim;
+        const int first = args.interleaved ? place * 8 : place * 4;
+        const int second = args.interleaved ? first + 4 : first + args.pairs;
+        const float4 a = quad(x + first);
+        const float4 b = quad(x + second);
+        float4 u;
+        float4 v;
+        const float *s = sines + place * 4;
+        const float *c = cosines + place * 4;
+        if (args.interleaved) {
+            u = make_float4(a.x * c[0] - a.y * s[0], a.y * c[0] + a.x * s[0], a.z * c[1] - a.w * s[1], a.w * c[1] + a.z * s[1]);
+            v = make_float4(b.x * c[2] - b.y * s[2], b.y * c[2] + b.x * s[2], b.z * c[3] - b.w * s[3], b.w * c[3] + b.z * s[3]);
+        } else {
+            u = make_float4(a.x * c[0] - b.x * s[0], a.y * c[1] - b.y * s[1], a.z * c[2] - b.z * s[2], a.w * c[3] - b.w * s[3]);
+            v = make_float4(b.x * c[0] + a.x * s[0], b.y * c[1] + a.y * s[1], b.z * c[2] + a.z * s[2], b.w * c[3] + a.w * s[3]);
+        }
+        if (!isQuery) {
+            storeFour(args.cache, args.cache.keys, slot + head * args.dim + first, u);
+            storeFour(args.cache, args.cache.keys, slot + head * args.dim + second, v);
+            continue;
+        }
+        const std::int64_t target = (static_cast<std::int64_t>(row) * args.heads + head) * args.dim;
+        *reinterpret_cast<float4 *>(args.rotated + target + first) = u;
+        *reinterpret_cast<float4 *>(args.rotated + target + second) = v;
+        if (args.narrow != nullptr) {
+            auto *narrow = reinterpret_cast<__nv_bfloat162 *>(args.narrow + target + first);
+            narrow[0] = __floats2bfloat162_rn(u.x, u.y);
+            narrow[1] = __floats2bfloat162_rn(u.z, u.w);
+            narrow = reinterpret_cast<__nv_bfloat162 *>(args.narrow + target + second);
+            narrow[0] = __floats2bfloat162_rn(v.x, v.y);
+            narrow[1] = __floats2bfloat162_rn(v.z, v.w);
+        }
+    }
+    for (int i = thread * 4; i < args.kvHeads * args.dim; i += kPrepareThreads * 4)
+        storeFour(args.cache, args.cache.values, slot + i, quad(args.value + row * args.stride + i));
 }
 
 template <int KeyDim, int ValueDim, int RowTiles> cudaError_t launchTiles(const TileAttentionArgs &args, cudaStream_t stream)
@@ -654,10 +737,23 @@ cudaError_t latentPrepare(const LatentPrepareArgs &args, cudaStream_t stream)
     return launchChained(latentPrepareKernel, grid, 128, 0, stream, args);
 }
 
+bool hasPromptPrepare(const HeadsPrepareArgs &args)
+{
+    const auto isAligned = [](const void *p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; };
+    return args.rows > kPromptPrepareRows && args.dim % 8 == 0 && args.pairs * 2 == args.dim && args.pairs <= kMostPairs && args.stride % 4 == 0
+        && isAligned(args.query) && isAligned(args.key) && isAligned(args.value) && isAligned(args.rotated);
+}
+
 cudaError_t headsPrepare(const HeadsPrepareArgs &args, cudaStream_t stream)
 {
     if (args.rows == 0)
         return cudaSuccess;
+    if (args.dim > kMostDim)
+        return cudaErrorNotSupported;
+    if (hasPromptPrepare(args)) {
+        headsPromptKernel<<<static_cast<unsigned>(args.rows), kPrepareThreads, 0, stream>>>(args);
+        return cudaGetLastError();
+    }
     const dim3 grid(static_cast<unsigned>(args.heads + 2 * args.kvHeads), static_cast<unsigned>(args.rows));
     return launchChained(headsPrepareKernel, grid, 128, 0, stream, args);
 }

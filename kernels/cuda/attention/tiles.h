@@ -50,9 +50,10 @@ cudaError_t latentPrepare(const LatentPrepareArgs &args, cudaStream_t stream);
 
 // Heads before attention: rotates query and key, stores key and value.
 struct HeadsPrepareArgs {
-    const float *query = nullptr, *key = nullptr, *value = nullptr; // one row stride
+    const float *query = nullptr, *key = nullptr, *value = nullptr; // one row stride; dim at most 512
     std::int64_t stride = 0;
-    float *rotated = nullptr; // [rows, heads * dim]
+    float *rotated = nullptr; // [rows, heads * dim]; may be the query
+    __nv_bfloat16 *narrow = nullptr; // the same once more, where hasPromptPrepare(); null: not wanted
     int rows = 0, heads = 0, kvHeads = 0, dim = 0, pairs = 0;
     const float *inverseFrequencies = nullptr;
     float magnitude = 1.0F;
@@ -60,6 +61,8 @@ struct HeadsPrepareArgs {
     KvView cache; // keyDim and valueDim are dim
     RowTable table;
 };
+// A block a row, for prompts: whole heads are rotated, in eights of columns.
+bool hasPromptPrepare(const HeadsPrepareArgs &args);
 cudaError_t headsPrepare(const HeadsPrepareArgs &args, cudaStream_t stream);
 
 } // namespace kernels::cuda

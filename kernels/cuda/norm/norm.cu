@@ -38,6 +38,8 @@ __global__ void __launch_bounds__(kThreads) normKernel(NormArgs args)
         if (args.bias != nullptr)
             value += args.bias[column];
         output[column] = value;
+        if (args.narrow != nullptr)
+            args.narrow[static_cast<std::int64_t>(blockIdx.x) * args.columns + column] = __float2bfloat16(value);
         if (args.split.high != nullptr)
             writeSplit(args.split, blockIdx.x, column / 32 * 32, value);
     }
@@ -72,6 +74,8 @@ template <int Each> __global__ void __launch_bounds__(kWideThreads) heldNormKern
             break;
         const float value = values[i] * scale * gain[i];
         args.output[blockIdx.x * args.outputStride + column] = value;
+        if (args.narrow != nullptr)
+            args.narrow[static_cast<std::int64_t>(blockIdx.x) * args.columns + column] = __float2bfloat16(value);
         if (args.split.high != nullptr)
             writeSplit(args.split, blockIdx.x, column / 32 * 32, value);
     }

@@ -4,6 +4,7 @@
 
 #include "cuda/packed/split.cuh"
 
+#include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
 #include <cstdint>
@@ -20,6 +21,7 @@ struct NormArgs {
     std::int64_t inputStride = 0, outputStride = 0;
     float epsilon = 1e-6F;
     bool centred = false;
+    __nv_bfloat16 *narrow = nullptr; // the output once more, [rows, columns]; null: not wanted
     SplitView split; // the output once more for the products of decode/; high null: not wanted. Columns: multiple of 32
 };
 cudaError_t norm(const NormArgs &args, cudaStream_t stream);

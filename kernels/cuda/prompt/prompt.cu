@@ -181,6 +181,17 @@ __global__ void __launch_bounds__(kThreads) narrowKernel(NarrowArgs args)
 }
 
 // Grid (rows, columns / 8 / kThreads).
+__global__ void __launch_bounds__(kThreads) gatherRowsKernel(GatherRowsArgs args)
+{
+    const auto row = static_cast<std::int64_t>(blockIdx.x);
+    const int column = (static_cast<int>(blockIdx.y) * kThreads + static_cast<int>(threadIdx.x)) * 8;
+    if (column >= args.columns)
+        return;
+    const std::int64_t from = args.order[row] / args.perToken;
+    *reinterpret_cast<uint4 *>(args.output + row * args.columns + column) =
+        *reinterpret_cast<const uint4 *>(args.input + from * args.columns + column);
+}
+
 __global__ void __launch_bounds__(kThreads) sumNarrowSlotsKernel(SumNarrowSlotsArgs args)
 {
     const auto row = static_cast<std::int64_t>(blockIdx.x);
@@ -284,6 +295,15 @@ cudaError_t narrow(const NarrowArgs &args, cudaStream_t stream)
         return cudaSuccess;
     const dim3 grid(static_cast<unsigned>(args.rows), blocksFor(args.columns, kThreads * 4));
     narrowKernel<<<grid, kThreads, 0, stream>>>(args);
+    return cudaGetLastError();
+}
+
+cudaError_t gatherRows(const GatherRowsArgs &args, cudaStream_t stream)
+{
+    if (args.rows == 0 || args.columns == 0)
+        return cudaSuccess;
+    const dim3 grid(static_cast<unsigned>(args.rows), blocksFor(args.columns, kThreads * 8));
+    gatherRowsKernel<<<grid, kThreads, 0, stream>>>(args);
     return cudaGetLastError();
 }
 

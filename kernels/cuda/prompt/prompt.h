@@ -47,6 +47,15 @@ struct NarrowArgs {
 };
 cudaError_t narrow(const NarrowArgs &args, cudaStream_t stream);
 
+// output[r, :] = input[order[r] / perToken, :]; columns a multiple of 8.
+struct GatherRowsArgs {
+    const __nv_bfloat16 *input = nullptr;
+    const std::int32_t *order = nullptr; // device [rows]
+    int perToken = 1, rows = 0, columns = 0;
+    __nv_bfloat16 *output = nullptr;     // [rows, columns]
+};
+cudaError_t gatherRows(const GatherRowsArgs &args, cudaStream_t stream);
+
 // floatProduct for more than kDecodeRows rows; in a multiple of 4.
 struct FloatProductArgs;
 cudaError_t promptFloatProduct(const FloatProductArgs &args, cudaStream_t stream);

@@ -24,4 +24,17 @@ private:
     std::vector<std::int32_t> m_blocksA, m_blocksB, m_positions;
 };
 
+// Queries and keys rotated, keys and values stored, then attention over them: [rows, heads * 128] rotated queries, then
+// as many results. Rows of one sequence from position 3 on inside wider rows, as products leave them.
+struct RotatedHeads {
+    std::uint64_t seed = 1;
+    std::int64_t rows = 1;
+    bool interleaved = false, inPlace = false;
+    DType cacheType = DType::F32;
+};
+Result<std::vector<float>> runRotatedHeads(Backend &backend, const RotatedHeads &args);
+
+// Two products of a norm's result, one more after something was added to it: [3, rows, 352].
+Result<std::vector<float>> runNormedProducts(Backend &backend, std::uint64_t seed, std::int64_t rows);
+
 } // namespace engine
