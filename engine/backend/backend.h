@@ -187,6 +187,13 @@ struct CrossModalGateArgs {
     const Weight *bias = nullptr;   // [2] F32
     Tensor shares;                  // [rows, 2] F32: text, picture
 };
+// Pixels of picture tiles as rows of patches, normalised: channel, row, column of the patch, then zeros.
+struct PatchesArgs {
+    std::span<const std::uint8_t> pixels; // [tiles, size, size, 3]
+    int tiles = 0, size = 0, patch = 0;
+    std::span<const float> values;        // [3 * 256] what a byte stands for, by channel
+    Tensor output;                        // [tiles * (size / patch)^2, at least 3 * patch^2] F32, packed
+};
 // Routing (architectures.md 2.6): scores -> expert ids and weights, in float32.
 struct RouteArgs {
     Tensor logits;                  // [rows, experts] F32
@@ -356,6 +363,8 @@ public:
     virtual void latentPrepare(const LatentPrepareArgs &args);
     // False: not this shape or not these rows, nothing was done; use latentPrepare and attention.
     virtual bool latentPrompt(const LatentPromptArgs &) { return false; }
+
+    virtual void patches(const PatchesArgs &args);
 
     // Announces a step: its spans live until finishStep.
     virtual void beginStep(const StepInputs &) {}

@@ -331,6 +331,10 @@ public:
                         : "the card failed (" + std::string(text) + "); start Diptych again, or load the model on the processor"};
     }
 
+    void patches(const PatchesArgs &a) override
+    {
+        m_api.patches(m_api.context, a.pixels.data(), a.tiles, a.size, a.patch, a.values.data(), rowsOf(a.output));
+    }
     bool prefersChoosing() const override { return true; }
     void choose(const ChooseArgs &a, std::span<kernels::Choice> choices) override
     {

@@ -79,7 +79,7 @@ private:
 };
 
 // Room for intermediate results, one buffer a purpose; grows, never shrinks.
-enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Choices, Expanded, Count };
+enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Choices, Pixels, Expanded, Count };
 
 struct Context {
     int device = 0;
@@ -264,6 +264,8 @@ int latentPrompt(void *context, const DiptychCudaLatentPrompt *args, DiptychCuda
     const DiptychCudaSequence *sequences, std::int32_t sequenceCount);
 
 void toHost(void *context, void *host, const void *device, std::size_t bytes);
+void patches(void *context, const std::uint8_t *pixels, std::int32_t tiles, std::int32_t size, std::int32_t patch,
+    const float *values, DiptychCudaRows output);
 void choose(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);
 
 } // namespace plugin

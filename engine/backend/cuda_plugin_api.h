@@ -12,7 +12,7 @@
 
 extern "C" {
 
-#define DIPTYCH_CUDA_ABI 5u
+#define DIPTYCH_CUDA_ABI 6u
 
 enum DiptychCudaLayout {
     DIPTYCH_CUDA_ROWS = 0,   // rows as the file has them; products in float32
@@ -149,6 +149,9 @@ struct DiptychCudaApi {
     DiptychCudaSteps (*steps)(void *context);
     // kernels::ChooseRule [rows] to kernels::Choice [rows], ids below `count`; waits.
     void (*choose)(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);
+    // patches of backend.h; pixels [tiles, size, size, 3], values [3, 256].
+    void (*patches)(void *context, const std::uint8_t *pixels, std::int32_t tiles, std::int32_t size, std::int32_t patch,
+        const float *values, DiptychCudaRows output);
     // 0: not in this form, nothing was done.
     int (*feedForward)(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, DiptychCudaWeight down,
         DiptychCudaRows output);

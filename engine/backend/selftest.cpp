@@ -407,6 +407,15 @@ Status Check::smallOperations()
 
 Status Check::pictureAttentions()
 {
+    std::vector<std::uint8_t> pixels(3 * 45 * 45 * 3); // three tiles; a border belongs to no patch
+    for (std::uint8_t &pixel : pixels)
+        pixel = static_cast<std::uint8_t>(m_random());
+    const Floats normalised = values(3 * 256);
+    ENGINE_CHECK(compare("picture patches", "3 tiles of 45, patches of 14", m_bound, [&](int side) -> Result<Floats> {
+        ENGINE_TRY(const Placed y, place(side, poison(27 * 608), Shape{27, 608}));
+        m_backends[side]->patches({.pixels = pixels, .tiles = 3, .size = 45, .patch = 14, .values = normalised, .output = y.tensor});
+        return read(side, y.tensor);
+    }));
     constexpr int kHeads = 2;
     for (const int headDim : {20, 64, 72, 80, 96, 128})
         for (const int tokens : {50, 150}) {

@@ -3,11 +3,13 @@
 #include "vision/bicubic_resize.h"
 
 #include "base/assert.h"
+#include "kernels/thread_pool.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <thread>
 
 namespace engine {
 namespace {
@@ -198,6 +200,23 @@ MixRows mixRowsFunction()
     return mixRowsPlain;
 }
 
+// body(first, end) over rows; of a large picture on several threads of its own.
+template <typename Body> void overRows(int rows, std::size_t bytes, Body &&body)
+{
+    constexpr std::size_t kBytesEach = std::size_t{1} << 18; // written: about a millisecond
+    constexpr int kMostThreads = 16;
+    const int threads = std::min({static_cast<int>(std::min<std::size_t>(bytes / kBytesEach, kMostThreads)), rows, kernels::allowedCpus()});
+    if (threads < 2) {
+        body(0, rows);
+        return;
+    }
+    std::vector<std::jthread> others;
+    const auto edge = [&](int part) { return static_cast<int>(std::int64_t{rows} * part / threads); };
+    for (int part = 1; part < threads; ++part)
+        others.emplace_back([&body, first = edge(part), end = edge(part + 1)] { body(first, end); });
+    body(0, edge(1));
+}
+
 std::vector<std::uint8_t> resizeColumns(std::span<const std::uint8_t> pixels, int width, int height, int newWidth)
 {
     const Filter filter = makeFilter(width, newWidth);
@@ -206,14 +225,13 @@ std::vector<std::uint8_t> resizeColumns(std::span<const std::uint8_t> pixels, in
     const std::size_t targetBytes = static_cast<std::size_t>(newWidth) * kChannels;
     std::vector<std::uint8_t> result(targetBytes * static_cast<std::size_t>(height));
     std::vector<std::uint8_t> last(sourceBytes + 1); // the last row has no byte behind it to read
-    for (int y = 0; y < height; ++y) {
-        const std::uint8_t *row = pixels.data() + static_cast<std::size_t>(y) * sourceBytes;
-        if (y + 1 == height) {
-            std::copy_n(row, sourceBytes, last.begin());
-            row = last.data();
+    std::copy_n(pixels.end() - static_cast<std::ptrdiff_t>(sourceBytes), sourceBytes, last.begin());
+    overRows(height, std::max(sourceBytes, targetBytes) * static_cast<std::size_t>(height), [&](int first, int end) {
+        for (int y = first; y < end; ++y) {
+            const std::uint8_t *row = y + 1 == height ? last.data() : pixels.data() + static_cast<std::size_t>(y) * sourceBytes;
+            resizeRow(filter, row, result.data() + static_cast<std::size_t>(y) * targetBytes);
         }
-        resizeRow(filter, row, result.data() + static_cast<std::size_t>(y) * targetBytes);
-    }
+    });
     return result;
 }
 
@@ -223,9 +241,11 @@ std::vector<std::uint8_t> resizeRows(std::span<const std::uint8_t> pixels, int w
     const std::size_t rowBytes = static_cast<std::size_t>(width) * kChannels;
     std::vector<std::uint8_t> result(rowBytes * static_cast<std::size_t>(newHeight));
     const MixRows mixRows = mixRowsFunction();
-    for (std::size_t y = 0; y < static_cast<std::size_t>(newHeight); ++y)
-        mixRows(filter.windows[y], filter.weights.data() + y * static_cast<std::size_t>(filter.taps), pixels.data(),
-            rowBytes, result.data() + y * rowBytes);
+    overRows(newHeight, rowBytes * static_cast<std::size_t>(std::max(height, newHeight)), [&](int first, int end) {
+        for (auto y = static_cast<std::size_t>(first); y < static_cast<std::size_t>(end); ++y)
+            mixRows(filter.windows[y], filter.weights.data() + y * static_cast<std::size_t>(filter.taps), pixels.data(),
+                rowBytes, result.data() + y * rowBytes);
+    });
     return result;
 }
 

@@ -32,9 +32,9 @@ VisionTower::VisionTower(const VisionConfig &config, VisionWeights weights, Back
     , m_tokens(m_side * m_side)
     , m_gridSide((m_side + config.downsample - 1) / config.downsample)
 {
-    for (std::size_t channel = 0; channel < m_normalised.size(); ++channel)
+    for (std::size_t channel = 0; channel < 3; ++channel)
         for (std::size_t value = 0; value < 256; ++value)
-            m_normalised[channel][value] =
+            m_normalised[channel * 256 + value] =
                 (static_cast<float>(value) / 255.0F - m_config.mean[channel]) / m_config.std[channel];
 }
 
@@ -63,30 +63,6 @@ Status VisionTower::reserve(int tilesAtOnce)
     m_backend.toDevice(m_folded.view({squares, foldedWidth}), zeros.data(), zeros.size() * sizeof(float));
     m_reserved = tilesAtOnce;
     return Done{};
-}
-
-// Pixels of each patch in the order of the convolution's weight: channel, row, column.
-void VisionTower::makePatches(const ImageTiles &tiles, int firstTile, int count)
-{
-    const int patch = m_config.patch;
-    const auto size = static_cast<std::size_t>(tiles.size);
-    const auto columns = static_cast<std::size_t>(m_weights.patchColumns);
-    m_patchRows.resize(static_cast<std::size_t>(count) * static_cast<std::size_t>(m_tokens) * columns); // zeros at first
-    for (int tile = firstTile; tile < firstTile + count; ++tile) {
-        const std::uint8_t *pixels = tiles.pixels.data() + static_cast<std::size_t>(tile) * size * size * 3;
-        for (int token = 0; token < m_tokens; ++token) {
-            const auto top = static_cast<std::size_t>(token / m_side * patch);
-            const auto left = static_cast<std::size_t>(token % m_side * patch);
-            float *out = m_patchRows.data() + static_cast<std::size_t>((tile - firstTile) * m_tokens + token) * columns;
-            for (std::size_t channel = 0; channel < 3; ++channel) {
-                for (std::size_t y = 0; y < static_cast<std::size_t>(patch); ++y) {
-                    const std::uint8_t *row = pixels + ((top + y) * size + left) * 3 + channel;
-                    for (int x = 0; x < patch; ++x)
-                        *out++ = m_normalised[channel][row[3 * x]];
-                }
-            }
-        }
-    }
 }
 
 Status VisionTower::runLayers(int count, const std::stop_token &stop)
@@ -223,10 +199,16 @@ Result<Buffer> VisionTower::encode(const ImageTiles &tiles, std::stop_token stop
     for (int first = 0; first < distinct; first += atOnce) {
         const int count = std::min(atOnce, distinct - first);
         const std::int64_t rows = std::int64_t{count} * m_tokens;
-        makePatches(tiles, first, count);
         const Tensor patches = m_patches.view({rows, m_weights.patchColumns});
         const Tensor hidden = m_hidden.view({rows, m_config.width});
-        m_backend.toDevice(patches, m_patchRows.data(), m_patchRows.size() * sizeof(float));
+        const std::size_t tileBytes = static_cast<std::size_t>(tiles.size * tiles.size) * 3;
+        m_backend.patches({.pixels = std::span(tiles.pixels).subspan(static_cast<std::size_t>(first) * tileBytes,
+                               static_cast<std::size_t>(count) * tileBytes),
+            .tiles = count,
+            .size = tiles.size,
+            .patch = m_config.patch,
+            .values = m_normalised,
+            .output = patches});
         m_backend.linear({.input = patches, .weight = m_weights.patch.weight.get(),
             .bias = m_weights.patch.bias.get(), .output = hidden});
         for (int tile = 0; tile < count; ++tile)

@@ -47,7 +47,6 @@ public:
 
 private:
     Status reserve(int tilesAtOnce);
-    void makePatches(const ImageTiles &tiles, int firstTile, int count);
     Status runLayers(int count, const std::stop_token &stop);
     void fold(int count);
     Tensor project(int count);
@@ -59,8 +58,7 @@ private:
     Backend &m_backend;
     int m_side = 0, m_tokens = 0, m_gridSide = 0; // patches along a tile, of a tile, squares along a tile
     int m_reserved = 0;
-    std::vector<float> m_patchRows;          // host [tiles * tokens, patchColumns]
-    std::array<std::array<float, 256>, 3> m_normalised{}; // value of a byte, by channel
+    std::array<float, 3 * 256> m_normalised{}; // value of a byte, by channel
     Buffer m_patches, m_hidden, m_normed, m_joined, m_wide, m_folded, m_projected[2];
 };
 
