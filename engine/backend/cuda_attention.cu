@@ -5,7 +5,6 @@
 
 #include "cuda/attention/prompt.h"
 #include "cuda/prompt/prompt.h"
-#include "cuda/vision/patches.h"
 #include "cuda/vision/tile_attention.h"
 
 #include <algorithm>
@@ -426,29 +425,6 @@ void headsPrepare(void *context, DiptychCudaRows query, DiptychCudaRows key, Dip
     if (!c.exact && kc::card().warpgroups && args.rows > kc::kDecodeRows && layer.keyDim == kc::kPromptHeadDim && kc::hasPromptPrepare(args))
         args.narrow = c.narrowFor(rotated, args.rows, width, width);
     c.note(kc::headsPrepare(args, c.stream), "rotated heads");
-}
-
-void patches(void *context, const std::uint8_t *pixels, std::int32_t tiles, std::int32_t size, std::int32_t patch,
-    const float *values, DiptychCudaRows output)
-{
-    Context &c = of(context);
-    c.wrote(output);
-    kc::PatchesArgs args;
-    const auto bytes = static_cast<std::size_t>(tiles) * static_cast<std::size_t>(size) * static_cast<std::size_t>(size) * 3;
-    auto *copy = c.roomFor<std::uint8_t>(Room::Pixels, bytes);
-    args.values = c.constant(values, 3 * 256);
-    if (copy == nullptr || args.values == nullptr)
-        return; // noted
-    c.note(cudaMemcpyAsync(copy, pixels, bytes, cudaMemcpyHostToDevice, c.stream), "picture");
-    args.pixels = copy;
-    args.tiles = tiles;
-    args.size = size;
-    args.patch = patch;
-    args.output = output.data;
-    args.outputStride = output.stride;
-    args.columns = static_cast<int>(output.columns);
-    c.note(kc::patches(args, c.stream), "picture");
-    c.note(cudaStreamSynchronize(c.stream), "picture"); // the host bytes may go away after this
 }
 
 } // namespace plugin

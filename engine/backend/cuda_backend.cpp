@@ -331,6 +331,20 @@ public:
                         : "the card failed (" + std::string(text) + "); start Diptych again, or load the model on the processor"};
     }
 
+    bool hasCrossModal() const override { return true; }
+    void crossModalAttention(const CrossModalAttentionArgs &a) override
+    {
+        std::vector<DiptychCudaPictureList> lists;
+        for (const CrossModalList &list : a.lists)
+            lists.push_back({list.firstRow, list.rowCount, static_cast<std::int32_t>(list.keys.rows()), list.keys.f32(), list.values.f32()});
+        m_api.crossModalAttention(m_api.context, rowsOf(a.query), rowsOf(a.output), a.heads, a.headDim, a.scale, lists.data(),
+            static_cast<std::int32_t>(lists.size()), a.observeRows.data(),
+            a.observed != nullptr ? static_cast<std::int32_t>(a.observeRows.size()) : 0, a.observed, a.observeStride);
+    }
+    void crossModalGate(const CrossModalGateArgs &a) override
+    {
+        m_api.crossModalGate(m_api.context, rowsOf(a.hidden), rowsOf(a.attended), vectorOf(a.weight), vectorOf(a.bias), rowsOf(a.shares));
+    }
     void patches(const PatchesArgs &a) override
     {
         m_api.patches(m_api.context, a.pixels.data(), a.tiles, a.size, a.patch, a.values.data(), rowsOf(a.output));

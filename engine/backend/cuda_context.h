@@ -264,6 +264,11 @@ int latentPrompt(void *context, const DiptychCudaLatentPrompt *args, DiptychCuda
     const DiptychCudaSequence *sequences, std::int32_t sequenceCount);
 
 void toHost(void *context, void *host, const void *device, std::size_t bytes);
+void crossModalAttention(void *context, DiptychCudaRows query, DiptychCudaRows output, std::int32_t heads, std::int32_t headDim,
+    float scale, const DiptychCudaPictureList *lists, std::int32_t listCount, const std::int32_t *observeRows,
+    std::int32_t observeCount, float *observed, std::int64_t observeStride);
+void crossModalGate(void *context, DiptychCudaRows hidden, DiptychCudaRows attended, const float *weight, const float *bias,
+    DiptychCudaRows shares);
 void patches(void *context, const std::uint8_t *pixels, std::int32_t tiles, std::int32_t size, std::int32_t patch,
     const float *values, DiptychCudaRows output);
 void choose(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);

@@ -75,6 +75,11 @@ struct DiptychCudaLatentPrompt { // latentPrompt of backend.h
     std::int32_t window;
 };
 
+struct DiptychCudaPictureList {
+    std::int32_t firstRow, rowCount, tokens;
+    const float *keys, *values; // device [tokens, heads * headDim]
+};
+
 struct DiptychCudaSteps { // since the context was opened
     std::int64_t replayed, recorded;
     std::int64_t launched;  // could have been one of the two: operations launched one by one
@@ -149,6 +154,12 @@ struct DiptychCudaApi {
     DiptychCudaSteps (*steps)(void *context);
     // kernels::ChooseRule [rows] to kernels::Choice [rows], ids below `count`; waits.
     void (*choose)(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);
+    // One launch a list: rows [firstRow, firstRow + rowCount) of query and output over its keys and values [tokens, width].
+    void (*crossModalAttention)(void *context, DiptychCudaRows query, DiptychCudaRows output, std::int32_t heads,
+        std::int32_t headDim, float scale, const DiptychCudaPictureList *lists, std::int32_t listCount,
+        const std::int32_t *observeRows, std::int32_t observeCount, float *observed, std::int64_t observeStride);
+    void (*crossModalGate)(void *context, DiptychCudaRows hidden, DiptychCudaRows attended, const float *weight, const float *bias,
+        DiptychCudaRows shares);
     // patches of backend.h; pixels [tiles, size, size, 3], values [3, 256].
     void (*patches)(void *context, const std::uint8_t *pixels, std::int32_t tiles, std::int32_t size, std::int32_t patch,
         const float *values, DiptychCudaRows output);
