@@ -140,6 +140,9 @@ int run(BenchCommand options)
     std::printf("first token after %.1f ms%s; load %.0f ms; peak memory %s\n", first.mean,
                 options.bench.image ? " from the picture" : "", session.loadMs(),
                 humanBytes(peakBytes).c_str());
+    if (options.bench.image)
+        std::printf("of the last one %.1f ms for making its tiles and %.1f ms in the picture tower\n", results.back().resizeMs,
+                    results.back().lookMs);
     if (records)
         std::printf("steps: %lld replayed, %lld recorded, %lld launched operation by operation%s%s\n",
                     static_cast<long long>(replayed), static_cast<long long>(recorded),

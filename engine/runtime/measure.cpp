@@ -21,12 +21,18 @@ Error cancelled()
 }
 
 Result<std::shared_ptr<const PictureEmbedding>>
-encodePicture(LoadedParts &parts, const PromptPicture &picture, std::stop_token stop)
+encodePicture(LoadedParts &parts, const PromptPicture &picture, std::stop_token stop, BenchResult *times = nullptr)
 {
+    const auto begin = Clock::now();
     const ImageTiles tiles =
         parts.bundle.vision->preprocessor().prepare(*picture.image, picture.imageCount);
+    const auto resized = Clock::now();
     auto embedding = std::make_shared<PictureEmbedding>();
     ENGINE_TRY(embedding->rows, parts.bundle.vision->encode(tiles, stop, [](int, int) {}));
+    if (times) {
+        times->resizeMs = millisecondsBetween(begin, resized);
+        times->lookMs = millisecondsBetween(resized, Clock::now());
+    }
     embedding->tokenCount = picture.tokens.plan.tokenCount;
     LanguageModel &text = *parts.bundle.text;
     if (text.hasCrossModal()) {
@@ -93,13 +99,13 @@ Status readAll(LoadedParts &parts, std::vector<std::unique_ptr<BenchSequence>> &
 }
 
 // Time from a picture and a short question to the first token of the answer.
-Result<double> pictureFirstTokenMs(ModelSlot &slot, const std::shared_ptr<const Image> &image,
-                                   std::stop_token stop)
+Status measurePicture(ModelSlot &slot, const std::shared_ptr<const Image> &image, std::stop_token stop,
+                      BenchResult &result)
 {
     LoadedParts &parts = *slot.parts;
     const auto begin = Clock::now();
     ENGINE_TRY(const BuiltPrompt prompt, buildPicturePrompt(image, kTextTokens, parts));
-    ENGINE_TRY(auto embedding, encodePicture(parts, prompt.pictures[0], stop));
+    ENGINE_TRY(auto embedding, encodePicture(parts, prompt.pictures[0], stop, &result));
     const std::vector<std::shared_ptr<const PictureEmbedding>> embeddings{std::move(embedding)};
     ENGINE_TRY(const auto memory, memoryOf(parts, embeddings));
     BlockTable table(slot.scheduler.blocks());
@@ -118,7 +124,8 @@ Result<double> pictureFirstTokenMs(ModelSlot &slot, const std::shared_ptr<const 
             wantNext(builder, parts, row + to - from - 1);
         ENGINE_CHECK(builder.run(parts, {}, logits));
     }
-    return millisecondsBetween(begin, Clock::now());
+    result.firstTokenMs = millisecondsBetween(begin, Clock::now());
+    return Done{};
 }
 
 } // namespace
@@ -183,7 +190,7 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
     BenchResult result;
     result.readBytesPerToken = parts.bundle.activeBytesPerToken;
     if (options.image) {
-        ENGINE_TRY(result.firstTokenMs, pictureFirstTokenMs(slot, options.image, stop));
+        ENGINE_CHECK(measurePicture(slot, options.image, stop, result));
     }
 
     // Random, and the same in every run.

@@ -73,6 +73,7 @@ struct BenchOptions {
 struct BenchResult {
     double promptTokensPerSecond = 0, generateTokensPerSecond = 0; // all sequences together
     double firstTokenMs = 0;
+    double resizeMs = 0, lookMs = 0; // of it, with a picture: making its tiles, and the picture tower
     double readBytesPerToken = 0; // weights a generated token must read
     // Generated steps on a device that records them: queued as one piece, recorded, or operation by operation; the last
     // reason why a recording failed.
