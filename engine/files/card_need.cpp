@@ -73,8 +73,9 @@ void addCardWork(CardNeed &need, const ModelConfig &config, bool isQuantised, do
     need.workRowBytes = 4 * (streams + widest) + narrow + (moe.routedExperts > 0 ? chosen : 0);
     need.workBytes = kFixedBytes + 4 * (hidden + number(text.vocabulary));
     if (isQuantised) {
-        const std::uint64_t largest = std::max({2 * number(moe.routedExperts) * number(moe.expertIntermediate) * hidden,
-            2 * dense * hidden, number(text.vocabulary) * hidden});
+        // Not the output layer: an answer needs the logits of its last row alone.
+        const std::uint64_t largest =
+            std::max(2 * number(moe.routedExperts) * number(moe.expertIntermediate) * hidden, 2 * dense * hidden);
         need.workBytes += std::min(kSliceBytes, 2 * largest);
     }
     if (!config.vision)

@@ -122,6 +122,7 @@ ImageTiles ImagePreprocessor::prepare(const Image &image, int imageCount) const
         return tiles;
     }
     const std::vector<std::uint8_t> local = padInto(image, grid, background);
+    tiles.pixels.reserve(tiles.pixels.size() + local.size());
     for (int tileY = 0; tileY < tilesHigh; ++tileY) {
         for (int tileX = 0; tileX < tilesWide; ++tileX) {
             for (int y = 0; y < tiles.size; ++y) {
