@@ -185,9 +185,17 @@ kc::SplitView Context::splitOf(const float *data, std::int64_t rows, std::int64_
 
 __nv_bfloat16 *Context::narrowFor(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride)
 {
+    // Addresses change with a prompt's length, so forms that nobody can use any more, then the oldest, make room.
     auto entry = std::find_if(m_narrows.begin(), m_narrows.end(), [&](const Split &s) { return s.data == data; });
-    if (entry == m_narrows.end())
-        entry = m_narrows.insert(entry, Split{data, 0, 0, 0, {}, false});
+    if (entry == m_narrows.end() && m_narrows.size() >= kMostNarrows)
+        entry = std::find_if(m_narrows.begin(), m_narrows.end(), [](const Split &s) { return !s.valid; });
+    if (entry == m_narrows.end() && m_narrows.size() >= kMostNarrows)
+        entry = m_narrows.begin();
+    Split taken = entry != m_narrows.end() ? *entry : Split{};
+    if (entry != m_narrows.end())
+        m_narrows.erase(entry);
+    entry = m_narrows.insert(m_narrows.end(), taken); // the newest
+    entry->data = data;
     entry->valid = false;
     if (!grow(entry->memory, static_cast<std::size_t>(rows * columns) * sizeof(__nv_bfloat16)))
         return nullptr;

@@ -212,6 +212,7 @@ private:
         Buffer memory;
         bool valid;
     };
+    static constexpr std::size_t kMostNarrows = 6; // a layer has up to five
     std::vector<Split> m_splits, m_narrows;
     bool grow(Buffer &buffer, std::size_t bytes);
 };
