@@ -158,13 +158,17 @@ bool onTiles(Context &c, const kc::AttentionArgs &base, const Context::Sequences
         args.statistics = c.roomFor<float2>(Room::Statistics, parts);
         if (args.partial == nullptr || args.statistics == nullptr)
             return true; // noted
-        args.split = c.splitFor(base.output, rows, width, width);
+        if (rows > kc::kFewRows || c.wasSplit(base.output))
+            args.split = c.splitFor(base.output, rows, width, width);
+        args.partsOnly = rows <= kc::kFewRows && args.split.high == nullptr && args.chunks <= kc::kCombinedChunks;
     } else {
         const std::vector<kc::RowRun> runs = runsOf(sequences, kc::rowsPerTile(base));
         args.runs = c.stage(runs.data(), runs.size());
         args.runCount = static_cast<int>(runs.size());
     }
     c.note(kc::tileAttention(args, c.stream), "attention");
+    if (args.partsOnly)
+        c.pendingParts = args;
     return true;
 }
 
@@ -271,7 +275,7 @@ void denseAttention(void *context, DiptychCudaRows query, DiptychCudaRows key, D
 void latentPrepare(void *context, const DiptychCudaLatent *in, DiptychCudaRope rope, DiptychCudaKv layer,
     const DiptychCudaSequence *sequences, std::int32_t sequenceCount)
 {
-    Context &c = of(context);
+    Context &c = withPending(context);
     kc::LatentPrepareArgs args;
     args.projected = in->projected.data;
     args.projectedStride = in->projected.stride;
@@ -291,8 +295,16 @@ void latentPrepare(void *context, const DiptychCudaLatent *in, DiptychCudaRope r
     args.cache = viewOf(layer);
     args.table = c.tableOf(sequences, sequenceCount);
     const std::int64_t width = std::int64_t{in->heads} * (in->latentWidth + in->rope);
+    if (c.pendingHeads && !c.pendingHeads->hasCombine && c.pendingHeads->product.output == in->query
+        && c.pendingHeads->product.rows == args.rows) {
+        c.pendingHeads->hasPrepare = true;
+        c.pendingHeads->prepare = args;
+        c.queuePending();
+    } else {
+        c.queuePending();
+        c.note(kc::latentPrepare(args, c.stream), "latent row");
+    }
     c.wrote(in->query, args.rows, width, width);
-    c.note(kc::latentPrepare(args, c.stream), "latent row");
 }
 
 int latentPrompt(void *context, const DiptychCudaLatentPrompt *in, DiptychCudaRope rope, DiptychCudaKv layer,

@@ -215,6 +215,11 @@ const __nv_bfloat16 *Context::findNarrow(const float *data, std::int64_t rows, s
     return nullptr;
 }
 
+bool Context::wasSplit(const float *data) const
+{
+    return std::any_of(m_splits.begin(), m_splits.end(), [&](const Split &s) { return s.data == data; });
+}
+
 void Context::wrote(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride)
 {
     const float *end = data + (rows > 0 ? (rows - 1) * stride + columns : 0);

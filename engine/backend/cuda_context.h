@@ -9,6 +9,7 @@
 #include "cuda/attention/tiles.h"
 #include "cuda/common/launch.cuh"
 #include "cuda/decode/decode.h"
+#include "cuda/decode/heads.h"
 #include "cuda/elementwise/elementwise.h"
 #include "cuda/norm/norm.h"
 #include "cuda/routing/routing.h"
@@ -127,6 +128,7 @@ struct Context {
     kc::SplitView splitFor(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride);   // to be written
     kc::SplitView findSplit(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride);  // high null: none
     kc::SplitView splitOf(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride);    // found or made
+    bool wasSplit(const float *data) const; // somebody has asked for it in split form before
     void wrote(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride);
     void wrote(const DiptychCudaRows &r) { wrote(r.data, r.rows, r.columns, r.stride); }
     // The same in bfloat16, packed, for the products of prompts.
@@ -135,14 +137,22 @@ struct Context {
     static kc::SplitView splitIn(void *memory, std::int64_t rows, std::int64_t columns);
     static std::size_t splitBytes(std::int64_t rows, std::int64_t columns);
 
-    // An RMS norm of few rows that has not been queued yet: the router takes it along, everything else comes after it.
+    // What has not been queued yet, since the operation after it may take it along; everything else comes after it: an RMS
+    // norm (router, products), a small product a head (latentPrepare), the end of an attention in parts (headLinear).
     std::optional<kc::NormArgs> pendingNorm;
+    std::optional<kc::HeadsArgs> pendingHeads;
+    std::optional<kc::TileAttentionArgs> pendingParts;
     void queuePending()
     {
-        if (!pendingNorm)
-            return;
-        note(kc::norm(*pendingNorm, stream), "norm");
+        if (pendingNorm)
+            note(kc::norm(*pendingNorm, stream), "norm");
+        if (pendingHeads)
+            note(kc::fewHeads(*pendingHeads, stream), "head linear");
+        if (pendingParts)
+            note(kc::combineParts(*pendingParts, stream), "attention");
         pendingNorm.reset();
+        pendingHeads.reset();
+        pendingParts.reset();
     }
     struct Choosing { // of tokens; device, zero between kernels
         unsigned long long *best = nullptr; // [kChooseRows]

@@ -90,11 +90,13 @@ void normRows(void *context, DiptychCudaRows input, const float *weight, const f
     args.columns = static_cast<int>(input.columns);
     args.epsilon = epsilon;
     args.centred = centred;
-    if (!c.exact && input.rows <= kc::kDecodeRows && input.columns % 32 == 0)
+    // Products of few rows mostly take them as they are.
+    if (!c.exact && input.rows <= kc::kDecodeRows && input.columns % 32 == 0
+        && (input.rows > kc::kFewRows || c.wasSplit(output.data)))
         args.split = c.splitFor(output.data, output.rows, output.columns, output.stride);
     if (!c.exact && input.rows > kc::kDecodeRows && input.columns >= kNarrowedColumns)
         args.narrow = c.narrowFor(output.data, output.rows, output.columns, output.stride);
-    if (!c.exact && !centred && bias == nullptr && input.rows <= kc::kRouterRows && input.columns <= kc::kRouterColumns)
+    if (!c.exact && !centred && bias == nullptr && input.rows <= kc::kRouterRows)
         c.pendingNorm = args;
     else
         c.note(kc::norm(args, c.stream), "norm");

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products behind the C table: which kernel a weight and a number of rows lead to.
 //   rows as the file has them      float32 kernels of linear/
+//   packed, up to 8 rows           decode/few.cuh: float32 rows as they are, the norm before them taken along
 //   packed or wide, up to 64 rows  decode/: bytes once at memory speed, activations split in two float16
 //   packed or wide, more rows      prompt/: the weight as bfloat16 in slices, tensor cores
 #include "backend/cuda_context.h"
@@ -115,10 +116,129 @@ bool wantsSplit(std::int64_t rows, std::int64_t columns)
     return rows <= kc::kDecodeRows && columns % 32 == 0 && columns <= kSplitColumns;
 }
 
+void sumExperts(Context &c, const float *slots, const std::int32_t *ids, const float *weights, std::int32_t perToken, int rows,
+    std::int64_t columns, const DiptychCudaRows &output)
+{
+    kc::SumSlotsArgs sum;
+    sum.slots = slots;
+    sum.weights = weights;
+    sum.ids = ids;
+    sum.rows = rows;
+    sum.columns = static_cast<int>(columns);
+    sum.perToken = perToken;
+    sum.output = output.data;
+    sum.outputStride = output.stride;
+    c.note(kc::sumSlots(sum, c.stream), "experts");
+}
+
+// Few rows of a type that takes float32 as it is: nothing is split.
+bool takesValues(const float *input, std::int64_t rows, std::int64_t stride, const DiptychCudaWeight &w)
+{
+    return isTiled(w) && rows <= kc::kFewRows && kc::hasFew(static_cast<DType>(w.dtype)) && w.in % 32 == 0 && stride % 4 == 0
+        && isAligned(input, 16);
+}
+
+// The rows, or the norm that is to make them: the product takes it along unless it writes over what the norm reads.
+void takeValues(Context &c, kc::ProductArgs &args, const DiptychCudaRows &input, const DiptychCudaRows &output)
+{
+    args.values = input.data;
+    args.valueStride = input.stride;
+    args.rows = static_cast<int>(input.rows);
+    const auto &norm = c.pendingNorm;
+    if (norm && norm->output == input.data && norm->outputStride == input.stride && norm->rows == args.rows
+        && norm->columns == args.weight.in && norm->input != norm->output && norm->inputStride % 4 == 0
+        && isAligned(norm->input, 16) && isAligned(norm->weight, 16)) {
+        const float *read = norm->input;
+        const float *readEnd = read + (norm->rows - 1) * norm->inputStride + norm->columns;
+        const float *writtenEnd = output.data + (output.rows - 1) * output.stride + output.columns;
+        if (output.data >= readEnd || read >= writtenEnd) {
+            args.values = norm->input;
+            args.valueStride = norm->inputStride;
+            args.gain = norm->weight;
+            args.epsilon = norm->epsilon;
+            args.normed = norm->output;
+            args.normedStride = norm->outputStride;
+            c.wrote(input); // its split is not written
+            c.pendingNorm.reset();
+        }
+    }
+    c.queuePending();
+}
+
+// All products of the experts on float32 rows; false: one of the weights has no such product.
+bool fewValuesMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeight &gate, const DiptychCudaWeight &up,
+    const DiptychCudaWeight &down, const std::int32_t *ids, const float *weights, std::int32_t perToken,
+    const DiptychCudaWeight *sharedGateAndUp, const DiptychCudaWeight *sharedDown, const DiptychCudaRows &output)
+{
+    const std::int64_t slots = input.rows * perToken;
+    const std::int64_t sharedWidth = sharedDown != nullptr ? sharedDown->in : 0;
+    if (!takesValues(input.data, input.rows, input.stride, gate) || !takesValues(nullptr, input.rows, gate.out, down))
+        return false;
+    if (sharedDown != nullptr && (sharedGateAndUp->dtype != gate.dtype || sharedGateAndUp->layout != gate.layout
+            || !takesValues(nullptr, input.rows, sharedWidth, *sharedDown)))
+        return false;
+    auto *middle = c.roomFor<float>(Room::Middle, static_cast<std::size_t>(slots * gate.out + input.rows * sharedWidth));
+    auto *partial = c.roomFor<float>(Room::Slots, static_cast<std::size_t>(slots * down.out));
+    if (middle == nullptr || partial == nullptr)
+        return true; // noted
+    float *sharedMiddle = middle + slots * gate.out;
+
+    kc::ProductArgs first;
+    first.weight = matrixOf(gate);
+    first.up = matrixOf(up);
+    first.values = input.data;
+    first.valueStride = input.stride;
+    first.rows = static_cast<int>(input.rows);
+    first.ids = ids;
+    first.perToken = perToken;
+    first.output = middle;
+    first.outputStride = gate.out;
+    if (sharedDown != nullptr) {
+        first.sharedWeight = partOf(*sharedGateAndUp, 0, sharedWidth);
+        first.sharedUp = partOf(*sharedGateAndUp, sharedWidth, sharedWidth);
+        first.sharedOutput = sharedMiddle;
+        first.sharedOutputStride = sharedWidth;
+    }
+    c.note(kc::product(first, c.stream), "experts");
+
+    kc::ProductArgs second;
+    second.weight = matrixOf(down);
+    second.values = middle;
+    second.valueStride = gate.out;
+    second.rows = first.rows;
+    second.ids = ids;
+    second.perToken = perToken;
+    second.inputPerSlot = true;
+    second.output = partial;
+    second.outputStride = down.out;
+    c.note(kc::product(second, c.stream), "experts");
+
+    if (sharedDown != nullptr) {
+        kc::ProductArgs last;
+        last.weight = matrixOf(*sharedDown);
+        last.values = sharedMiddle;
+        last.valueStride = sharedWidth;
+        last.rows = first.rows;
+        last.output = output.data;
+        last.outputStride = output.stride;
+        last.accumulate = true;
+        last.slots = partial;
+        last.slotWeights = weights;
+        last.slotIds = ids;
+        last.slotsPerToken = perToken;
+        c.note(kc::product(last, c.stream), "shared expert");
+    } else {
+        sumExperts(c, partial, ids, weights, perToken, first.rows, down.out, output);
+    }
+    return true;
+}
+
 void fewRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeight &gate, const DiptychCudaWeight &up,
     const DiptychCudaWeight &down, const std::int32_t *ids, const float *weights, std::int32_t perToken,
     const DiptychCudaWeight *sharedGateAndUp, const DiptychCudaWeight *sharedDown, const DiptychCudaRows &output)
 {
+    if (fewValuesMoe(c, input, gate, up, down, ids, weights, perToken, sharedGateAndUp, sharedDown, output))
+        return;
     const std::int64_t slots = input.rows * perToken;
     const std::int64_t sharedWidth = sharedDown != nullptr ? sharedDown->in : 0;
     const std::size_t middleBytes = Context::splitBytes(slots, gate.out);
@@ -184,16 +304,7 @@ void fewRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeigh
         last.slotsPerToken = perToken;
         c.note(kc::product(last, c.stream), "shared expert");
     } else {
-        kc::SumSlotsArgs sum;
-        sum.slots = partial;
-        sum.weights = weights;
-        sum.ids = ids;
-        sum.rows = first.rows;
-        sum.columns = static_cast<int>(down.out);
-        sum.perToken = perToken;
-        sum.output = output.data;
-        sum.outputStride = output.stride;
-        c.note(kc::sumSlots(sum, c.stream), "experts");
+        sumExperts(c, partial, ids, weights, perToken, first.rows, down.out, output);
     }
 }
 
@@ -332,7 +443,21 @@ bool isTiledMoe(const DiptychCudaWeight &gate, const DiptychCudaWeight &up, cons
 void linear(void *context, DiptychCudaRows input, DiptychCudaWeight weight, const float *bias, DiptychCudaRows output,
     std::int32_t activation, std::int32_t accumulate)
 {
-    Context &c = of(context);
+    Context &c = withPending(context);
+    if (input.rows > 0 && takesValues(input.data, input.rows, input.stride, weight)) {
+        kc::ProductArgs args;
+        args.weight = matrixOf(weight);
+        takeValues(c, args, input, output);
+        c.wrote(output);
+        args.output = output.data;
+        args.outputStride = output.stride;
+        args.bias = bias;
+        args.activation = static_cast<kc::Activation>(activation);
+        args.accumulate = accumulate != 0;
+        c.note(kc::product(args, c.stream), "linear");
+        return;
+    }
+    c.queuePending();
     c.wrote(output);
     if (isTiled(weight) && input.rows <= kc::kDecodeRows) {
         kc::ProductArgs args;
@@ -388,8 +513,39 @@ void headLinear(void *context, const float *input, std::int64_t rows, std::int64
     std::int64_t inputHeadStride, DiptychCudaWeight weight, float *output, std::int64_t outputRowStride,
     std::int64_t outputHeadStride)
 {
-    Context &c = of(context);
+    Context &c = withPending(context);
     const std::int64_t inputWidth = (heads - 1) * inputHeadStride + weight.in;
+    const bool small = isTiled(weight) && rows > 0 && rows <= kc::kFewRows && kc::hasFewHeads(matrixOf(weight))
+        && inputHeadStride % 4 == 0 && inputRowStride % 4 == 0 && isAligned(input, 16);
+    if (small || (rows > 0 && inputHeadStride % 4 == 0 && takesValues(input, rows, inputRowStride, weight))) {
+        kc::HeadsArgs args;
+        args.product.weight = matrixOf(weight);
+        args.product.values = input;
+        args.product.valueStride = inputRowStride;
+        args.product.inputHead = inputHeadStride;
+        args.product.rows = static_cast<int>(rows);
+        args.product.heads = static_cast<int>(heads);
+        args.product.output = output;
+        args.product.outputStride = outputRowStride;
+        args.product.outputHead = outputHeadStride;
+        const auto &parts = c.pendingParts;
+        if (small && parts && parts->base.output == input && parts->base.heads == heads && parts->base.table.rows == rows
+            && inputHeadStride == weight.in && inputRowStride == heads * weight.in && kc::canCombine(*parts, args.product.weight)) {
+            args.hasCombine = true;
+            args.attention = *parts;
+            c.pendingParts.reset();
+        }
+        c.queuePending();
+        c.wrote(output, rows, (heads - 1) * outputHeadStride + weight.out, outputRowStride);
+        if (!small)
+            c.note(kc::product(args.product, c.stream), "head linear");
+        else if (args.hasCombine)
+            c.note(kc::fewHeads(args, c.stream), "head linear");
+        else
+            c.pendingHeads = args;
+        return;
+    }
+    c.queuePending();
     c.wrote(output, rows, (heads - 1) * outputHeadStride + weight.out, outputRowStride);
     if (isTiled(weight) && rows <= kc::kDecodeRows && inputHeadStride % 32 == 0 && inputWidth % 32 == 0) {
         kc::ProductArgs args;
@@ -474,8 +630,20 @@ void embed(void *context, DiptychCudaWeight table, const std::int32_t *ids, std:
 
 int swiglu(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, DiptychCudaRows output)
 {
-    Context &c = of(context);
+    Context &c = withPending(context);
     const std::int64_t inter = gateAndUp.out / 2;
+    if (canSplitHalves(gateAndUp) && input.rows > 0 && takesValues(input.data, input.rows, input.stride, gateAndUp)) {
+        kc::ProductArgs args;
+        args.weight = partOf(gateAndUp, 0, inter);
+        args.up = partOf(gateAndUp, inter, inter);
+        takeValues(c, args, input, output);
+        c.wrote(output);
+        args.output = output.data;
+        args.outputStride = output.stride;
+        c.note(kc::product(args, c.stream), "gated product");
+        return 1;
+    }
+    c.queuePending();
     if (!canSplitHalves(gateAndUp))
         return 0;
     if (input.rows > kc::kDecodeRows) {
@@ -514,6 +682,8 @@ int swiglu(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, Di
 
 int feedForward(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, DiptychCudaWeight down, DiptychCudaRows output)
 {
+    if (input.rows <= kc::kDecodeRows)
+        return 0; // and nothing is queued: what follows may take the norm along
     return manyRowsFeedForward(of(context), input, gateAndUp, down, output) ? 1 : 0;
 }
 

@@ -59,6 +59,9 @@ public:
     {
         ENGINE_CHECK(linears());
         ENGINE_CHECK(smallOperations());
+        for (const DType type : {DType::Q4_K, DType::Q5_0, DType::Q6_K, DType::BF16})
+            ENGINE_CHECK(normAndProducts(type));
+        ENGINE_CHECK(latentChain());
         ENGINE_CHECK(attentions());
         ENGINE_CHECK(experts());
         ENGINE_CHECK(router());
@@ -221,6 +224,8 @@ private:
     Status gatedProducts(DType type, std::int64_t columns, std::int64_t inter);
     Status smallOperations();
     Status pictureAttentions();
+    Status normAndProducts(DType type);
+    Status latentChain();
     Status attentions();
     Status attention(bool latent, int window, DType cacheType);
     Status experts();
@@ -317,6 +322,138 @@ Status Check::gatedProducts(DType type, std::int64_t columns, std::int64_t inter
             }));
     }
     return Done{};
+}
+
+// A norm and what multiplies it, which a device may do in one piece: the norm's rows must be there all the same, and a
+// product that adds to what the norm reads must not disturb it.
+Status Check::normAndProducts(DType type)
+{
+    const std::int64_t columns = 1536;
+    const std::int64_t inter = 352;
+    const RandomWeight w = weight(type, Shape{2 * inter, columns});
+    const RandomWeight back = weight(type, Shape{columns, columns});
+    const Floats gain = values(columns);
+    Floats input = values(9 * columns);
+    input[7] *= 1000.0F;
+    const auto run = [&](int side, std::int64_t first, std::int64_t rows) -> Result<Floats> {
+        Backend &backend = *m_backends[side];
+        const auto begin = input.begin() + first * columns;
+        ENGINE_TRY(const WeightPtr matrix, backend.upload(w.tensor, {}));
+        ENGINE_TRY(const WeightPtr square, backend.upload(back.tensor, {}));
+        ENGINE_TRY(const WeightPtr norm, backend.uploadValues(gain, Shape{columns}));
+        ENGINE_TRY(const Placed x, place(side, Floats(begin, begin + rows * columns), Shape{rows, columns}));
+        ENGINE_TRY(const Placed normed, place(side, poison(rows * columns), Shape{rows, columns}));
+        ENGINE_TRY(const Placed joined, place(side, poison(rows * 2 * inter), Shape{rows, 2 * inter}));
+        ENGINE_TRY(const Placed gated, place(side, poison(rows * inter), Shape{rows, inter}));
+        backend.rmsNorm({.input = x.tensor, .weight = norm.get(), .output = normed.tensor});
+        backend.linear({.input = normed.tensor, .weight = matrix.get(), .output = joined.tensor});
+        Floats result;
+        const auto add = [&](const Tensor &tensor) -> Status {
+            ENGINE_TRY(const Floats part, read(side, tensor));
+            for (std::int64_t row = 0; row < rows; ++row) // each of about the same weight in the comparison
+                result.insert(result.end(), part.begin() + row * static_cast<std::int64_t>(part.size()) / rows,
+                    part.begin() + (row + 1) * static_cast<std::int64_t>(part.size()) / rows);
+            return Done{};
+        };
+        ENGINE_CHECK(add(joined.tensor));
+        ENGINE_CHECK(add(normed.tensor));
+        backend.rmsNorm({.input = x.tensor, .weight = norm.get(), .output = normed.tensor});
+        backend.swiglu({.input = normed.tensor, .gateAndUp = matrix.get(), .joined = joined.tensor, .output = gated.tensor});
+        ENGINE_CHECK(add(gated.tensor));
+        backend.rmsNorm({.input = x.tensor, .weight = norm.get(), .output = normed.tensor});
+        backend.linear({.input = normed.tensor, .weight = square.get(), .output = x.tensor, .accumulate = true});
+        ENGINE_CHECK(add(x.tensor));
+        return result;
+    };
+    const std::string name = "norm and products " + std::string(kernels::dtypeInfo(type).name);
+    for (const std::int64_t rows : {1, 2, 8, 9})
+        ENGINE_CHECK(compare(name, text(rows) + " x " + text(columns), m_bounds.few, [&](int side) { return run(side, 0, rows); }));
+    return Done{};
+}
+
+// Latent attention of eight sequences' next tokens: the absorbed key matrix, the new cache row, attention, the value matrix.
+Status Check::latentChain()
+{
+    const int heads = 16;
+    const std::int64_t nope = 128;
+    const std::int64_t rope = 64;
+    const std::int64_t latent = 512;
+    const std::int64_t width = latent + rope;
+    const std::int64_t projectedWidth = heads * (nope + rope);
+    const int contexts[] = {1, 2, 64, 65, 100, 128, 200, 340}; // with the new token
+    const std::int64_t longest = 340;
+    constexpr std::int32_t blocksEach = 22;
+    const Floats old = values(8 * longest * width);
+    const Floats projected = values(8 * projectedWidth, 0.3F);
+    const Floats newRows = values(8 * width);
+    const Floats gain = values(latent);
+    const Floats keyUp = values(heads * latent * nope, 0.1F);
+    const Floats valueUp = values(heads * nope * latent, 0.1F);
+    Floats frequencies(static_cast<std::size_t>(rope / 2));
+    for (std::size_t i = 0; i < frequencies.size(); ++i)
+        frequencies[i] = std::pow(10000.0F, -static_cast<float>(i) / static_cast<float>(frequencies.size()));
+    std::vector<std::vector<std::int32_t>> blocks(8);
+    for (std::int32_t s = 0; s < 8; ++s) {
+        for (std::int32_t b = 0; b < blocksEach; ++b)
+            blocks[static_cast<std::size_t>(s)].push_back(b * 8 + (s * 3 + b) % 8);
+    }
+    const auto run = [&](int side, std::int64_t first, std::int64_t rows) -> Result<Floats> {
+        Backend &backend = *m_backends[side];
+        ENGINE_TRY(const Buffer cache,
+            backend.allocate(kernels::rowBytes(DType::BF16, static_cast<std::size_t>(8 * blocksEach * kBlockTokens * width))));
+        const KvLayer layer{.keys = cache.data(), .values = nullptr, .dtype = DType::BF16, .kvHeads = 1,
+            .keyDim = static_cast<int>(width), .valueDim = static_cast<int>(latent), .valuesInKeys = true, .blockTokens = kBlockTokens};
+        std::vector<KvSequence> stored;
+        std::vector<KvSequence> asked;
+        std::vector<std::int32_t> positions;
+        for (std::int64_t s = 0; s < 8; ++s)
+            stored.push_back({static_cast<int>(s * longest), static_cast<int>(longest), 0, blocks[static_cast<std::size_t>(s)]});
+        for (std::int64_t s = first; s < first + rows; ++s) {
+            asked.push_back({static_cast<int>(s - first), 1, contexts[s] - 1, blocks[static_cast<std::size_t>(s)]});
+            positions.push_back(contexts[s] - 1);
+        }
+        const auto part = [&](const Floats &from, std::int64_t columns) {
+            return Floats(from.begin() + first * columns, from.begin() + (first + rows) * columns);
+        };
+        ENGINE_TRY(const Placed before, place(side, old, Shape{8 * longest, width}));
+        backend.storeKv({.keys = before.tensor, .values = {}, .layer = layer, .sequences = stored});
+        ENGINE_TRY(const WeightPtr up, backend.uploadValues(keyUp, Shape{heads, latent, nope}));
+        ENGINE_TRY(const WeightPtr down, backend.uploadValues(valueUp, Shape{heads, nope, latent}));
+        ENGINE_TRY(const WeightPtr norm, backend.uploadValues(gain, Shape{latent}));
+        ENGINE_TRY(const Placed p, place(side, part(projected, projectedWidth), Shape{rows, projectedWidth}));
+        ENGINE_TRY(const Placed l, place(side, part(newRows, width), Shape{rows, width}));
+        ENGINE_TRY(const Placed query, place(side, poison(rows * heads * width), Shape{rows, heads * width}));
+        ENGINE_TRY(const Placed context, place(side, poison(rows * heads * latent), Shape{rows, heads * latent}));
+        ENGINE_TRY(const Placed y, place(side, poison(rows * heads * nope), Shape{rows, heads * nope}));
+        const auto asHeads = [&](Tensor packed, std::int64_t columns, std::int64_t stride) {
+            packed.shape = {rows, heads, columns};
+            packed.rowStride = stride;
+            return packed;
+        };
+        backend.headLinear({.input = asHeads(p.tensor, nope, nope + rope), .weight = up.get(),
+            .output = asHeads(query.tensor, latent, width), .inputHeadStride = nope + rope, .outputHeadStride = width,
+            .inputRowStride = projectedWidth, .outputRowStride = heads * width});
+        backend.latentPrepare({.projected = p.tensor, .latent = l.tensor, .norm = norm.get(), .epsilon = 1e-6F, .query = query.tensor,
+            .heads = heads, .nope = static_cast<int>(nope), .rope = static_cast<int>(rope), .inverseFrequencies = frequencies,
+            .magnitude = 1.0F, .interleaved = true, .positions = positions, .layer = layer, .sequences = asked});
+        backend.attention({.query = asHeads(query.tensor, width, width), .output = asHeads(context.tensor, latent, latent),
+            .heads = heads, .scale = 0.07F, .layer = layer, .sequences = asked, .observeRows = {}});
+        backend.headLinear({.input = asHeads(context.tensor, latent, latent), .weight = down.get(),
+            .output = asHeads(y.tensor, nope, nope), .inputHeadStride = latent, .outputHeadStride = nope,
+            .inputRowStride = heads * latent, .outputRowStride = heads * nope});
+        ENGINE_TRY(Floats result, read(side, y.tensor));
+        ENGINE_TRY(const Floats middle, read(side, context.tensor));
+        for (std::int64_t row = rows; row > 0; --row) // a row's own values side by side
+            result.insert(result.begin() + row * heads * nope, middle.begin() + (row - 1) * heads * latent,
+                middle.begin() + row * heads * latent);
+        return result;
+    };
+    ENGINE_CHECK(compare("latent attention, all of a step", "8 rows, 16 heads", std::max(m_bounds.rounded, m_bounds.few),
+        [&](int side) { return run(side, 0, 8); }));
+    ENGINE_CHECK(compare("latent attention, all of a step", "1 row, 16 heads", std::max(m_bounds.rounded, m_bounds.few),
+        [&](int side) { return run(side, 4, 1); }));
+    return compareAlone("latent attention, all of a step", "16 heads",
+        [&](std::int64_t first, std::int64_t rows) { return run(0, first, rows); });
 }
 
 Status Check::smallOperations()

@@ -9,6 +9,7 @@
 // probabilities are rounded to bfloat16. Bound: tensor cores.
 #include "cuda/attention/tiles.h"
 
+#include "cuda/attention/prepare.cuh"
 #include "cuda/common/launch.cuh"
 #include "cuda/common/reduce.cuh"
 
@@ -36,13 +37,6 @@ __device__ void loadFourTurned(std::uint32_t (&r)[4], const void *row)
 {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                 : "r"(sharedAddress(row))
-                 : "memory");
-}
-__device__ void loadTwo(std::uint32_t (&r)[2], const void *row)
-{
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];"
-                 : "=r"(r[0]), "=r"(r[1])
                  : "r"(sharedAddress(row))
                  : "memory");
 }
@@ -76,7 +70,11 @@ template <int KeyDim, int ValueDim, int RowTiles> struct Shape {
     static constexpr int queryStride = KeyDim + kPad, keyStride = KeyDim + kPad, valueStride = ValueDim + kPad;
     static constexpr int scoreStride = kKeys + kPad;
     static constexpr int stageElements = kKeys * keyStride + (valuesInKeys ? 0 : kKeys * valueStride);
-    static constexpr std::size_t bytes = sizeof(Bf16)
+    // Decode: two groups of 32 keys times four parts of the columns, so that a query is read twice, not once a warp.
+    static constexpr int columnParts = 4, partStride = kKeys + 8;
+    static_assert(!fine || KeyDim % (16 * columnParts) == 0);
+    static constexpr std::size_t partBytes = fine ? sizeof(float) * static_cast<std::size_t>(columnParts * rows * partStride) : 0;
+    static constexpr std::size_t bytes = partBytes + sizeof(Bf16)
             * static_cast<std::size_t>((fine ? 2 : 1) * rows * queryStride + stages * stageElements
                 + (fine ? 2 : 1) * rows * scoreStride)
         + sizeof(float) * 2 * across * rows + sizeof(std::int64_t) * kKeys * stages;
@@ -99,6 +97,7 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
     auto *slots = reinterpret_cast<std::int64_t *>(scoresHigh + (S::fine ? 2 : 1) * S::rows * S::scoreStride);
     auto *partMaximum = reinterpret_cast<float *>(slots + kKeys * S::stages);
     float *partSum = partMaximum + S::across * S::rows;
+    float *partScores = partSum + S::across * S::rows; // decode: [column part][row][key]
 
     // The numbers of the step and the cache's older rows were there before any kernel of the step began.
     letNextStart();
@@ -245,40 +244,61 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
         const Bf16 *valueTile = S::valuesInKeys ? keyTile : keyTile + kKeys * S::keyStride;
 
         float scores[scoreTiles][4] = {};
-        float chains[3][4] = {}; // one tile alone: four sums side by side, each waits for itself only
-#pragma unroll 2
-        for (int pair = 0; pair < KeyDim; pair += 32) {
-#pragma unroll
-            for (int odd = 0; odd < 2; ++odd) {
-                const int k = pair + odd * 16;
+        if constexpr (S::fine) {
+            constexpr int partTiles = 4, steps = KeyDim / 16 / S::columnParts;
+            const int columnPart = warp / 2;
+            const int firstKey = warp % 2 * 32;
+            float sums[partTiles][4] = {};
+            float lows[partTiles][4] = {};
+#pragma unroll 3
+            for (int step = 0; step < steps; ++step) {
+                const int k = (columnPart * steps + step) * 16;
+                const int queryPlace = lane % 16 * S::queryStride + k + lane / 16 * 8;
                 std::uint32_t high[4];
-                std::uint32_t low[4] = {};
-                const int queryPlace = (rowTile * 16 + lane % 16) * S::queryStride + k + lane / 16 * 8;
+                std::uint32_t low[4];
                 loadFour(high, queryHigh + queryPlace);
-                if constexpr (S::fine)
-                    loadFour(low, queryLow + queryPlace);
-                if constexpr (scoreTiles == 1) {
-                    std::uint32_t b[2];
-                    loadTwo(b, keyTile + (part * 8 + lane % 8) * S::keyStride + k + lane / 8 % 2 * 8);
-                    multiply(odd == 0 ? scores[0] : chains[0], high, b[0], b[1]);
-                    if constexpr (S::fine)
-                        multiply(chains[1 + odd], low, b[0], b[1]);
-                } else {
+                loadFour(low, queryLow + queryPlace);
 #pragma unroll
-                    for (int n = 0; n < scoreTiles; n += 2) {
-                        std::uint32_t b[4];
-                        loadFour(b, keyTile + (part * keysEach + n * 8 + lane / 16 * 8 + lane % 8) * S::keyStride + k
-                                + lane / 8 % 2 * 8);
-                        multiply(scores[n], high, b[0], b[1]);
-                        multiply(scores[n + 1], high, b[2], b[3]);
-                    }
+                for (int n = 0; n < partTiles; n += 2) {
+                    std::uint32_t b[4];
+                    loadFour(b, keyTile + (firstKey + n * 8 + lane / 16 * 8 + lane % 8) * S::keyStride + k + lane / 8 % 2 * 8);
+                    multiply(sums[n], high, b[0], b[1]);
+                    multiply(sums[n + 1], high, b[2], b[3]);
+                    multiply(lows[n], low, b[0], b[1]);
+                    multiply(lows[n + 1], low, b[2], b[3]);
                 }
             }
-        }
-        if constexpr (scoreTiles == 1) {
 #pragma unroll
-            for (int i = 0; i < 4; ++i)
-                scores[0][i] = __fadd_rn(__fadd_rn(scores[0][i], chains[0][i]), __fadd_rn(chains[1][i], chains[2][i]));
+            for (int n = 0; n < partTiles; ++n) {
+#pragma unroll
+                for (int i = 0; i < 2; ++i)
+                    *reinterpret_cast<float2 *>(partScores + (columnPart * S::rows + lane / 4 + i * 8) * S::partStride + firstKey + n * 8
+                        + lane % 4 * 2) = make_float2(__fadd_rn(sums[n][2 * i], lows[n][2 * i]), __fadd_rn(sums[n][2 * i + 1], lows[n][2 * i + 1]));
+            }
+            __syncthreads();
+#pragma unroll
+            for (int c = 0; c < S::columnParts; ++c) {
+#pragma unroll
+                for (int i = 0; i < 2; ++i) {
+                    const float2 v = *reinterpret_cast<const float2 *>(partScores + (c * S::rows + lane / 4 + i * 8) * S::partStride + part * 8
+                        + lane % 4 * 2);
+                    scores[0][2 * i] = __fadd_rn(scores[0][2 * i], v.x);
+                    scores[0][2 * i + 1] = __fadd_rn(scores[0][2 * i + 1], v.y);
+                }
+            }
+        } else {
+#pragma unroll 4
+            for (int k = 0; k < KeyDim; k += 16) {
+                std::uint32_t high[4];
+                loadFour(high, queryHigh + (rowTile * 16 + lane % 16) * S::queryStride + k + lane / 16 * 8);
+#pragma unroll
+                for (int n = 0; n < scoreTiles; n += 2) {
+                    std::uint32_t b[4];
+                    loadFour(b, keyTile + (part * keysEach + n * 8 + lane / 16 * 8 + lane % 8) * S::keyStride + k + lane / 8 % 2 * 8);
+                    multiply(scores[n], high, b[0], b[1]);
+                    multiply(scores[n + 1], high, b[2], b[3]);
+                }
+            }
         }
         float best[2] = {-INFINITY, -INFINITY};
 #pragma unroll
@@ -456,102 +476,13 @@ __global__ void __launch_bounds__(512) combineKernel(const TileAttentionArgs arg
         writeSplit(args.split, row, static_cast<std::int64_t>(head) * valueDim + column / 32 * 32, value);
 }
 
-template <typename T> __device__ void store(T *target, float value);
-template <> __device__ void store(float *target, float value) { *target = value; }
-template <> __device__ void store(__half *target, float value) { *target = __float2half(value); }
-template <> __device__ void store(Bf16 *target, float value) { *target = __float2bfloat16(value); }
+using namespace prepare;
 
-__device__ void storeAs(const KvView &cache, void *base, std::int64_t index, float value)
-{
-    switch (cache.dtype) {
-    case DType::BF16: store(static_cast<Bf16 *>(base) + index, value); break;
-    case DType::F16: store(static_cast<__half *>(base) + index, value); break;
-    default: store(static_cast<float *>(base) + index, value); break;
-    }
-}
-
-__device__ std::int64_t slotOf(const KvView &cache, const RowTable &table, int row)
-{
-    const int token = table.positions[row];
-    const std::int64_t block = table.blocks[table.firstBlock[row] + token / cache.blockTokens];
-    return block * cache.blockTokens + token % cache.blockTokens;
-}
-
-struct Turn {
-    float sine, cosine;
-};
-__device__ Turn turnOf(const float *frequencies, int pair, int position, float magnitude)
-{
-    Turn t;
-    sincosf(static_cast<float>(position) * frequencies[pair], &t.sine, &t.cosine);
-    t.sine *= magnitude;
-    t.cosine *= magnitude;
-    return t;
-}
-__device__ int pairOf(int i, int pairs, bool interleaved) { return interleaved ? i / 2 : i % pairs; }
-// Column `i` of a rotated vector of 2 * pairs columns; `t`: of its pair.
-__device__ float turned(const float *x, int i, int pairs, bool interleaved, const Turn &t)
-{
-    const int pair = pairOf(i, pairs, interleaved);
-    const bool second = interleaved ? i % 2 != 0 : i >= pairs;
-    const float a = x[interleaved ? 2 * pair : pair];
-    const float b = x[interleaved ? 2 * pair + 1 : pair + pairs];
-    return second ? b * t.cosine + a * t.sine : a * t.cosine - b * t.sine;
-}
-
-// Grid (1 + heads, rows): the first block of a row makes its cache row, the others a head's part each. What follows from
-// the position is done before the kernel in front is.
+// Grid (1 + heads, rows).
 __global__ void __launch_bounds__(128) latentPrepareKernel(const LatentPrepareArgs args)
 {
     letNextStart();
-    const int row = static_cast<int>(blockIdx.y);
-    const int position = args.table.positions[row];
-    const int width = args.latentWidth + args.rope;
-    const int thread = static_cast<int>(threadIdx.x);
-    const int pairs = args.rope / 2;
-    Turn own{};
-    if (thread < args.rope)
-        own = turnOf(args.inverseFrequencies, pairOf(thread, pairs, args.interleaved), position, args.magnitude);
-    const auto rotatedAt = [&](const float *x, int i) {
-        return turned(x, i, pairs, args.interleaved,
-            i == thread ? own : turnOf(args.inverseFrequencies, pairOf(i, pairs, args.interleaved), position, args.magnitude));
-    };
-    if (blockIdx.x > 0) {
-        waitForPrevious();
-        const int head = static_cast<int>(blockIdx.x) - 1;
-        const float *x = args.projected + row * args.projectedStride + head * (args.nope + args.rope) + args.nope;
-        float *target = args.query + (static_cast<std::int64_t>(row) * args.heads + head) * width + args.latentWidth;
-        for (int i = thread; i < args.rope; i += 128)
-            target[i] = rotatedAt(x, i);
-        return;
-    }
-    constexpr int held = 4; // columns of a thread, up to 512; more are read twice
-    const std::int64_t slot = slotOf(args.cache, args.table, row) * width;
-    float gain[held];
-#pragma unroll
-    for (int k = 0; k < held; ++k)
-        gain[k] = k * 128 + thread < args.latentWidth ? args.gain[k * 128 + thread] : 0.0F;
-    waitForPrevious();
-    const float *x = args.latent + row * args.latentStride;
-    float values[held];
-    float squares = 0.0F;
-#pragma unroll
-    for (int k = 0; k < held; ++k) {
-        values[k] = k * 128 + thread < args.latentWidth ? x[k * 128 + thread] : 0.0F;
-        squares += values[k] * values[k];
-    }
-    for (int i = held * 128 + thread; i < args.latentWidth; i += 128)
-        squares += x[i] * x[i];
-    const float scale = rsqrtf(blockSum<128>(squares) / static_cast<float>(args.latentWidth) + args.epsilon);
-#pragma unroll
-    for (int k = 0; k < held; ++k) {
-        if (k * 128 + thread < args.latentWidth)
-            storeAs(args.cache, args.cache.keys, slot + k * 128 + thread, values[k] * scale * gain[k]);
-    }
-    for (int i = held * 128 + thread; i < args.latentWidth; i += 128)
-        storeAs(args.cache, args.cache.keys, slot + i, x[i] * scale * args.gain[i]);
-    for (int i = thread; i < args.rope; i += 128)
-        storeAs(args.cache, args.cache.keys, slot + args.latentWidth + i, rotatedAt(x + args.latentWidth, i));
+    prepareLatent(args, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x));
 }
 
 constexpr int kMostDim = 512;
@@ -723,8 +654,11 @@ cudaError_t tileAttention(const TileAttentionArgs &args, cudaStream_t stream)
     const cudaError_t result = dim == 576 ? launchShape<576, 512>(args, stream)
         : dim == 128                     ? launchShape<128, 128>(args, stream)
                                          : launchShape<64, 64>(args, stream);
-    if (result != cudaSuccess || args.chunks == 0)
-        return result;
+    return result != cudaSuccess || args.chunks == 0 || args.partsOnly ? result : combineParts(args, stream);
+}
+
+cudaError_t combineParts(const TileAttentionArgs &args, cudaStream_t stream)
+{
     const dim3 grid(static_cast<unsigned>(args.base.heads), static_cast<unsigned>(args.base.table.rows));
     return launchChained(combineKernel, grid, static_cast<unsigned>(args.base.cache.valueDim), 0, stream, args);
 }

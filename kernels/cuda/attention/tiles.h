@@ -21,6 +21,7 @@ struct TileAttentionArgs {
     int chunks = 0;             // covers the longest context; 0: prompt
     float *partial = nullptr;   // [rows, heads, chunks, valueDim]
     float2 *statistics = nullptr; // [rows, heads, chunks]: maximum (base 2), sum
+    bool partsOnly = false;     // combineParts(), or who multiplies the output, puts them together
     SplitView split;            // of the output, columns head * valueDim; high null: not wanted
     // Prompt: tiles of rowsPerTile(base) rows.
     const RowRun *runs = nullptr; // device [runCount]
@@ -29,6 +30,7 @@ struct TileAttentionArgs {
 bool hasTiles(const AttentionArgs &args);
 int rowsPerTile(const AttentionArgs &args);
 cudaError_t tileAttention(const TileAttentionArgs &args, cudaStream_t stream);
+cudaError_t combineParts(const TileAttentionArgs &args, cudaStream_t stream);
 
 // MLA before attention: normalises and rotates the new cache row and stores it, rotates each head's position part.
 struct LatentPrepareArgs {

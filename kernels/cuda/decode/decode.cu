@@ -190,12 +190,31 @@ bool isProductType(DType type)
     return type == DType::F16 || type == DType::BF16 || packedFormat(type).digitBits > 0;
 }
 
+bool hasFew(DType type)
+{
+    switch (type) {
+    case DType::Q4_0:
+    case DType::Q5_0:
+    case DType::Q8_0:
+    case DType::Q4_K:
+    case DType::Q5_K:
+    case DType::Q6_K: return true;
+    default: return false;
+    }
+}
+
 cudaError_t product(const ProductArgs &args, cudaStream_t stream)
 {
     if (args.rows == 0 || args.weight.out == 0)
         return cudaSuccess;
     if (args.rows > kDecodeRows || args.weight.in % kGroupColumns != 0)
         return cudaErrorNotSupported;
+    if (args.values != nullptr) {
+        if (args.rows > kFewRows || !hasFew(args.weight.dtype))
+            return cudaErrorNotSupported;
+        const bool isK = args.weight.dtype == DType::Q4_K || args.weight.dtype == DType::Q5_K || args.weight.dtype == DType::Q6_K;
+        return isK ? fewOfKTypes(args, stream) : fewOfLegacyTypes(args, stream);
+    }
     switch (args.weight.dtype) {
     case DType::F16:
     case DType::BF16:

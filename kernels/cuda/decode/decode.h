@@ -28,15 +28,24 @@ struct ProductArgs {
     MatrixView weight;
     MatrixView up;                       // SwiGLU: the result is silu(weight x) * (up x)
     SplitView input;                     // rows as `inputRow` below
+    // Up to kFewRows rows of float32 instead (hasFew types): no split is read or written then.
+    const float *values = nullptr;       // 16-byte aligned
+    std::int64_t valueStride = 0;        // a multiple of 4
+    const float *gain = nullptr;         // [in]: the product is of the RMS norm of `values`, which `normed` receives
+    float epsilon = 0.0F;
+    float *normed = nullptr;             // not `values`
+    std::int64_t normedStride = 0;
     std::int64_t inputHead = 0;          // columns between the inputs of heads; multiple of 32
     int rows = 0, heads = 1;
     // Experts: ids[row * perToken + k]; each block takes all rows of its slot's expert. Null: one matrix (a head).
     const std::int32_t *ids = nullptr;
     int perToken = 1;
     bool inputPerSlot = false;           // input row is the slot, not the row
-    // Experts: another matrix that every row uses, as a last slot whose results go to `sharedOutput`.
+    // Experts: another matrix that every row uses; its results go to `sharedSplit`, of `values` to `sharedOutput`.
     MatrixView sharedWeight, sharedUp;
     SplitView sharedSplit;
+    float *sharedOutput = nullptr;
+    std::int64_t sharedOutputStride = 0;
     // Results, float32: output[row or slot, head * outputHead + column]; null: only split.
     float *output = nullptr;
     std::int64_t outputStride = 0, outputHead = 0;
@@ -53,6 +62,8 @@ struct ProductArgs {
 // rows <= kDecodeRows, weight.in a multiple of 32. A column's sums have one order whatever the other rows are.
 cudaError_t product(const ProductArgs &args, cudaStream_t stream);
 bool isProductType(DType type);
+inline constexpr int kFewRows = 8;
+bool hasFew(DType type);
 
 // Writes rows of float32 as SplitView; columns a multiple of 32.
 struct SplitArgs {
@@ -91,5 +102,7 @@ cudaError_t sumSlots(const SumSlotsArgs &args, cudaStream_t stream);
 cudaError_t productOfLegacyTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t productOfKTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t productOfWideTypes(const ProductArgs &args, cudaStream_t stream);
+cudaError_t fewOfLegacyTypes(const ProductArgs &args, cudaStream_t stream);
+cudaError_t fewOfKTypes(const ProductArgs &args, cudaStream_t stream);
 
 } // namespace kernels::cuda

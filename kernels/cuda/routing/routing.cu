@@ -8,6 +8,7 @@
 
 #include "cuda/common/launch.cuh"
 #include "cuda/common/reduce.cuh"
+#include "cuda/routing/small.cuh"
 #include "kernels/args.h"
 
 #include <cmath>
@@ -177,7 +178,7 @@ __global__ void __launch_bounds__(32) routeKernel(RouteArgs args)
 constexpr int kRouterThreads = 256, kRouterExperts = kRouterThreads / 32;
 
 // Grid (experts / 8, rows). Each: float4 of a lane, columns <= 128 * Each.
-template <int Each> __global__ void __launch_bounds__(kRouterThreads) routerKernel(const RouterArgs args)
+template <int Each, bool Small> __global__ void __launch_bounds__(kRouterThreads) routerKernel(const RouterArgs args)
 {
     constexpr int valuesEach = Each * 128 / kRouterThreads;
     __shared__ __align__(16) float row[Each * 128];
@@ -238,21 +239,30 @@ template <int Each> __global__ void __launch_bounds__(kRouterThreads) routerKern
     if (lane == 0 && mine) {
         // routeRow reads them past this multiprocessor's own cache.
         const_cast<float *>(args.route.logits)[static_cast<std::int64_t>(index) * args.route.experts + expert] = sum;
-        __threadfence();
     }
     __syncthreads();
     if (thread == 0) {
+        __threadfence(); // of all that the barrier has put before it
         isLast = atomicAdd(args.tickets + index, 1) + 1 == static_cast<int>(gridDim.x);
         if (isLast)
             args.tickets[index] = 0;
         __threadfence();
     }
     __syncthreads();
-    if (isLast && thread < 32)
+    if (!isLast || thread >= 32)
+        return;
+    if constexpr (Small)
+        writeChoice(args.route, index, chooseSmall(args.route, index));
+    else
         routeRow(args.route, index);
 }
 
 } // namespace
+
+bool isSmall(const RouteArgs &args)
+{
+    return args.experts <= kSmallExperts && args.perToken <= 32 && (args.method == 1 || args.groups <= 1);
+}
 
 bool hasRouter(const RouterArgs &args)
 {
@@ -266,7 +276,8 @@ cudaError_t router(const RouterArgs &args, cudaStream_t stream)
         return cudaSuccess;
     const dim3 grid(static_cast<unsigned>((args.route.experts + kRouterExperts - 1) / kRouterExperts),
         static_cast<unsigned>(args.route.rows));
-    return launchChained(routerKernel<kRouterColumns / 128>, grid, kRouterThreads, 0, stream, args);
+    const auto kernel = isSmall(args.route) ? routerKernel<kRouterColumns / 128, true> : routerKernel<kRouterColumns / 128, false>;
+    return launchChained(kernel, grid, kRouterThreads, 0, stream, args);
 }
 
 cudaError_t route(const RouteArgs &args, cudaStream_t stream)

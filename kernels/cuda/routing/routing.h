@@ -25,6 +25,8 @@ struct RouteArgs {
     float *weights = nullptr;      // [rows, perToken]
 };
 cudaError_t route(const RouteArgs &args, cudaStream_t stream);
+inline constexpr int kSmallExperts = 128;
+bool isSmall(const RouteArgs &args); // one that chooseSmall() takes
 
 // The router's product and the routing, for few rows; with `gain` the norm before it too, whose rows are left in `normed`
 // and `split`. F32 weight; columns a multiple of 128, at most kRouterColumns.

@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Routing of one row over few experts without groups, in the registers of one warp.
+
+#include "cuda/common/reduce.cuh"
+#include "cuda/routing/routing.h"
+#include "kernels/args.h"
+
+#include <cmath>
+
+namespace kernels::cuda {
+
+inline constexpr int kSmallEach = kSmallExperts / 32;
+
+__device__ inline unsigned ordered(float value) // as integers compare
+{
+    const unsigned bits = __float_as_uint(value);
+    return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+}
+// Lane k has the k-th best expert, -1: none, and its weight.
+struct Choice {
+    int expert;
+    float weight;
+};
+__device__ inline Choice chooseSmall(const RouteArgs &args, int row)
+{
+    const float *logits = args.logits + static_cast<std::int64_t>(row) * args.experts;
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    float scores[kSmallEach];
+    unsigned keys[kSmallEach];
+    float best = -INFINITY;
+#pragma unroll
+    for (int i = 0; i < kSmallEach; ++i) {
+        scores[i] = i * 32 + lane < args.experts ? __ldcg(logits + i * 32 + lane) : -INFINITY;
+        best = fmaxf(best, scores[i]);
+    }
+    if (args.score == 1) {
+        best = warpMax(best);
+        float sum = 0.0F;
+#pragma unroll
+        for (int i = 0; i < kSmallEach; ++i) {
+            scores[i] = i * 32 + lane < args.experts ? expf(scores[i] - best) : 0.0F;
+            sum += scores[i];
+        }
+        sum = warpSum(sum);
+#pragma unroll
+        for (int i = 0; i < kSmallEach; ++i)
+            scores[i] /= sum;
+    } else {
+#pragma unroll
+        for (int i = 0; i < kSmallEach; ++i)
+            scores[i] = 1.0F / (1.0F + expf(-scores[i]));
+    }
+    constexpr unsigned none = 0x007FFFFFU; // ordered(-INFINITY)
+#pragma unroll
+    for (int i = 0; i < kSmallEach; ++i) {
+        const int expert = i * 32 + lane;
+        keys[i] = none;
+        if (expert >= args.experts)
+            continue;
+        const float choice = scores[i] + (args.bias != nullptr ? args.bias[expert] : 0.0F);
+        if (choice > -INFINITY) // not of what is no number
+            keys[i] = ordered(choice);
+        for (int stop = 0; stop < args.stopCount; ++stop)
+            keys[i] = args.stopExperts[stop] == expert ? none : keys[i];
+    }
+    int mine = -1; // lane k: the k-th best
+    for (int k = 0; k < args.perToken; ++k) {
+        unsigned largest = keys[0];
+#pragma unroll
+        for (int i = 1; i < kSmallEach; ++i)
+            largest = max(largest, keys[i]);
+        largest = __reduce_max_sync(kAllLanes, largest);
+        if (largest == none)
+            break;
+        unsigned expert = kSmallExperts;
+#pragma unroll
+        for (int i = kSmallEach - 1; i >= 0; --i)
+            expert = keys[i] == largest ? static_cast<unsigned>(i * 32 + lane) : expert;
+        expert = __reduce_min_sync(kAllLanes, expert);
+#pragma unroll
+        for (int i = 0; i < kSmallEach; ++i)
+            keys[i] = expert == static_cast<unsigned>(i * 32 + lane) ? none : keys[i];
+        mine = lane == k ? static_cast<int>(expert) : mine;
+    }
+    float weight = 0.0F;
+#pragma unroll
+    for (int i = 0; i < kSmallEach; ++i) {
+        const float other = __shfl_sync(kAllLanes, scores[i], mine & 31);
+        weight = mine >= 0 && mine / 32 == i ? other : weight;
+    }
+    bool kept = mine >= 0;
+    if (args.automatic) {
+        float largest = weight; // of those up to this one
+        for (int distance = 1; distance < 32; distance *= 2) {
+            const float other = __shfl_up_sync(kAllLanes, largest, distance);
+            largest = lane >= distance ? fmaxf(largest, other) : largest;
+        }
+        kept = kept && !(weight < kAutomaticShare * largest);
+    }
+    weight = kept ? weight : 0.0F;
+    const float factor = args.normalise ? args.scale / (warpSum(weight) + 1e-20F) : args.scale;
+    return {kept ? mine : -1, weight * factor};
+}
+
+__device__ inline void writeChoice(const RouteArgs &args, int row, const Choice &choice)
+{
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    if (lane < args.perToken) {
+        args.ids[static_cast<std::int64_t>(row) * args.perToken + lane] = choice.expert;
+        args.weights[static_cast<std::int64_t>(row) * args.perToken + lane] = choice.weight;
+    }
+}
+
+} // namespace kernels::cuda
