@@ -14,21 +14,10 @@ from glyphs import Glyphs
 from preprocess import token_count
 from render import scene_rows
 
-SHORT, N_SHORT, LONG, N_LONG = 28, 8, 72, 2
-QLEN = SHORT * N_SHORT + LONG * N_LONG
-SLOT_AT = [i * SHORT for i in range(N_SHORT)] + [N_SHORT * SHORT + i * LONG for i in range(N_LONG)]
-SLOT_LEN = [SHORT] * N_SHORT + [LONG] * N_LONG
+QLEN = 192            # tokens of questions and answers packed behind a picture in training
+EVAL_QLEN, ROOM = 416, 14       # in evaluation, with room for answers longer than the right one
 BLURRED = ("relation", "size", "describe")
 KINDS = ["count", "colour", "shape", "exist", "relation", "size", "describe", "text", "unknown", "ground"]
-
-
-def slot_positions():
-    """Offset of each packed position inside its slot."""
-    return np.concatenate([np.arange(n) for n in SLOT_LEN])
-
-
-def slot_ids():
-    return np.concatenate([np.full(n, i) for i, n in enumerate(SLOT_LEN)])
 
 
 class Encoder:
@@ -46,6 +35,8 @@ class Encoder:
             return ids[0] if len(ids) == 1 else None
         rows = [[one(" " + c) for c in L.COLOURS]] + [[one(L.ZH_COLOUR[c] + end) for c in L.COLOURS] for end in ("", "色", "色的")]
         self.colour_of = {t: (i, row) for row in rows for i, t in enumerate(row) if t is not None}
+        rows = [[one(" " + w) for w in L.SHAPES], [one(" crosses" if w == "cross" else f" {w}s") for w in L.SHAPES], [one(w) for w in L.ZH_SHAPE.values()]]
+        self.shape_of = {t: i for row in rows for i, t in enumerate(row) if t is not None}
 
     def enc(self, s):
         return self.t.encode(s, add_special_tokens=False).ids
@@ -62,8 +53,33 @@ class Encoder:
         free = [t for c, t in zip(L.COLOURS, row) if t is not None and c not in taken]
         return ids[:i] + [rng.choice(free)] + ids[i + 1:] if free else ids
 
-    def question(self, q):
-        return self.enc(f"\n{q.strip()}\n\n<|Assistant|>:")
+    def partners(self, ids, about):
+        """For every token of an answer which attribute the named object has beside the one that the token names: 0 none, 1.. a colour,
+        12.. a shape. about: (colour, shape) of the object, where the answer names only one of them"""
+        out = np.zeros(len(ids), np.int8)
+        c, s = (L.COLOURS.index(about[0]) + 1, L.SHAPES.index(about[1]) + 12) if about else (0, 0)
+        for i, t in enumerate(ids):
+            if t in self.colour_of:
+                k = next((j for j in ids[i + 1:i + 2] if j in self.shape_of), None)
+                out[i] = s if k is None else 12 + self.shape_of[k]
+            elif t in self.shape_of:
+                k = ids[i - 1] if i else -1
+                out[i] = 1 + self.colour_of[k][0] if k in self.colour_of else c
+        return out
+
+    def never_paired(self, vocabulary):
+        """[20, vocabulary] float32 by `partners`: -1e4 for words that no training picture pairs with that attribute, otherwise 0"""
+        out = np.zeros((20, vocabulary), np.float32)
+        for colour, shape in L.HELD_OUT_PAIRS:
+            c, s = L.COLOURS.index(colour), L.SHAPES.index(shape)
+            out[1 + c, [t for t, i in self.shape_of.items() if i == s]] = -1e4
+            out[12 + s, [t for t, (i, _) in self.colour_of.items() if i == c]] = -1e4
+        return out
+
+    def question(self, q, ends=()):
+        """-> ids and, for each place in q at which a phrase ends, the token that holds its last character"""
+        e = self.t.encode(f"\n{q.strip()}\n\n<|Assistant|>:", add_special_tokens=False)
+        return e.ids, [max(i for i, (a, _) in enumerate(e.offsets) if a <= end) for end in ends]
 
     def answer(self, a, text):
         if text:
@@ -86,8 +102,11 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
     fonts = glyphs.held_fonts if mode == "fonts" else glyphs.train_fonts
     slots = np.zeros((size, S.SLOTS, 21), np.float32)
     ground = np.zeros((size, 8), np.float32)
-    ids = np.full((size, QLEN), 2, np.int16)
-    where, target, kinds, lens, places = [], [], [], [], []
+    qlen, room = (QLEN, 0) if mode == "train" else (EVAL_QLEN, ROOM)
+    ids = np.full((size, qlen), 2, np.int16)
+    begin = np.tile(np.arange(qlen, dtype=np.int16), (size, 1))        # where a token's own question begins; a left-over token sees itself
+    stop = begin + 1
+    where, target, partner, kinds, lens, places, nouns, noun_places = [], [], [], [], [], [], [], []
     out_chunks = []
     asker = S.Asker(rng, held=held_forms, any_pairs=mode == "pairs")
     step = size // chunks
@@ -124,9 +143,9 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
             slots[i] = scene_rows(sc, rng, len(glyphs.fonts))
             g0, g1 = sc["bg"]
             ground[i] = [*g0, *g1, rng.uniform(-math.pi, math.pi), float(rng.random() < 0.3)]
-            free_s, free_l = 0, N_SHORT
+            free, missed = 0, 0
             seen = set()
-            for _ in range(16):
+            for _ in range(18):
                 qa = asker.ask(sc, "text" if mode == "fonts" else None)
                 if qa is None or qa[0] in seen:
                     continue
@@ -139,36 +158,38 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
                     continue
                 seen.add(q)
                 text = sc["text"]["text"] if sc["text"] and kname in ("text", "describe") else ""
-                qi = enc.question(q)
+                named = asker.named(sc, q.strip())
+                qi, noun = enc.question(q, [end for end, _ in named])
                 ai = enc.answer(a, text)
                 n = len(qi) + len(ai)
-                if n <= SHORT and free_s < N_SHORT:
-                    k = free_s
-                    free_s += 1
-                elif n <= LONG and free_l < N_SHORT + N_LONG and (n > SHORT or free_s == N_SHORT):
-                    k = free_l
-                    free_l += 1
-                else:
+                if free + n + room > qlen:
+                    missed += 1
+                    if missed == 2:
+                        break
                     continue
-                s0 = SLOT_AT[k]
+                s0, free = free, free + n + room
+                begin[i, s0:free] = s0
+                stop[i, s0:free] = free
                 read_back = enc.blur_colour(ai, a, rng) if mode == "train" and kname in BLURRED and rng.random() < 0.08 else ai
                 ids[i, s0:s0 + n] = qi + read_back
                 p = np.arange(s0 + len(qi) - 1, s0 + n - 1)
-                where.append(i * QLEN + p)
+                where.append(i * qlen + p)
                 target.append(np.asarray(ai, np.int64))
+                partner.append(enc.partners(ai, asker.about))
                 kinds.append(KINDS.index(kname))
                 places.append(asker.places(sc))
+                nouns += [i * qlen + s0 + t for t in noun]
+                noun_places += [place for _, place in named]
                 lens.append(len(ai))
                 if questions is not None:
                     questions.append((i, q, a, kname))
-                if free_s == N_SHORT and free_l == N_SHORT + N_LONG:
-                    break
         live = slots[at:to, :, 3] > 0
         out_chunks.append({"slots": int(live.any(0).nonzero()[0].max(initial=-1)) + 1, "wrap": bool((slots[at:to, :, 13] > 0).any()), "at": at, "to": to, "w": w, "h": h, "hard": rng.random() < 0.5, "outlines": outlines, "noise": noise,
                            "grain": grain, "blur": rng.random() < 0.06, "jpeg": quality})
-    return {"layout": layout, "slots": slots, "ground": ground, "chunks": out_chunks, "ids": ids,
-            "where": np.concatenate(where), "target": np.concatenate(target), "kinds": np.asarray(kinds, np.int64),
-            "lens": np.asarray(lens, np.int64), "places": np.asarray(places, np.float32).reshape(-1, 6), "prefix": len(enc.prefix) + token_count(*layout), "questions": questions}
+    return {"layout": layout, "slots": slots, "ground": ground, "chunks": out_chunks, "ids": ids, "begin": begin, "stop": stop,
+            "where": np.concatenate(where), "target": np.concatenate(target), "partner": np.concatenate(partner), "kinds": np.asarray(kinds, np.int64),
+            "lens": np.asarray(lens, np.int64), "places": np.asarray(places, np.float32).reshape(-1, 6),
+            "nouns": np.asarray(nouns, np.int64), "noun_places": np.asarray(noun_places, np.float32).reshape(-1, 5), "prefix": len(enc.prefix) + token_count(*layout), "questions": questions}
 
 
 def _mentions_held(q, a, sc):

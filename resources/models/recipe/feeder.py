@@ -10,54 +10,57 @@ import random
 import shutil
 import tempfile
 
-import scenes as S
 
-
-def _worker(q, seed, tok_path, glyph_path, tiles, level, mode, stop, folder):
+def _worker(tasks, q, seed, tok_path, glyph_path, tiles, level, mode, stop, folder):
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from tokenizers import Tokenizer
 
     from data import Encoder, make_batch
     from glyphs import Glyphs
-    rng = random.Random(seed)
     enc = Encoder(Tokenizer.from_file(tok_path))
     glyphs = Glyphs(glyph_path)
-    n = 0
     while not stop.is_set():
-        layout = S.draw_layout(rng, level.value)
+        try:
+            k, layout = tasks.get(timeout=1.0)
+        except queue.Empty:
+            continue
         size = max(8, tiles // (1 + layout[0] * layout[1]) // 8 * 8)
-        path = os.path.join(folder, f"{seed}-{n}")
+        path = os.path.join(folder, str(k))
         with open(path, "wb") as f:
-            pickle.dump(make_batch(rng, enc, glyphs, layout, size, level.value, mode), f, pickle.HIGHEST_PROTOCOL)
-        n += 1
-        while not stop.is_set():
-            try:
-                q.put((layout, path), timeout=1.0)
-                break
-            except queue.Full:
-                continue
+            pickle.dump(make_batch(random.Random(seed * 1_000_003 + k), enc, glyphs, layout, size, level.value, mode), f,
+                        pickle.HIGHEST_PROTOCOL)
+        q.put((k, path))
 
 
 class Feeder:
-    def __init__(self, workers, seed, tok_path, glyph_path, tiles, mode="train", depth=None):
+    """Batches in the order of their layouts, which `ask` or else `draw` () -> layout names."""
+
+    def __init__(self, workers, seed, tok_path, glyph_path, tiles, draw=None, mode="train"):
         ctx = mp.get_context("spawn")
         self.folder = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
         self.level = ctx.Value("d", 0.0)
         self.stop = ctx.Event()
-        self.q = ctx.Queue(depth or workers * 2)
-        self.aside = {}                                 # layout -> files made ahead of their turn
-        self.p = [ctx.Process(target=_worker, args=(self.q, seed * 1000 + i, tok_path, glyph_path, tiles, self.level, mode, self.stop,
-                                                    self.folder), daemon=True) for i in range(workers)]
+        self.tasks, self.q = ctx.Queue(), ctx.Queue()
+        self.draw, self.ahead = draw, workers * 2
+        self.asked = self.taken = 0
+        self.made = {}                                  # number of a batch -> its file
+        self.p = [ctx.Process(target=_worker, args=(self.tasks, self.q, seed, tok_path, glyph_path, tiles, self.level, mode, self.stop,
+                                                    self.folder), daemon=True) for _ in range(workers)]
         for p in self.p:
             p.start()
 
-    def get(self, layout=None):
-        """The next batch; of the wanted layout, others meanwhile put aside."""
-        while layout is None or not self.aside.get(layout):
-            got, path = self.q.get(timeout=120)
-            self.aside.setdefault(got, []).append(path)
-            layout = layout or got
-        path = self.aside[layout].pop(0)
+    def ask(self, layout):
+        self.tasks.put((self.asked, layout))
+        self.asked += 1
+
+    def get(self):
+        while self.draw and self.asked - self.taken < self.ahead:
+            self.ask(self.draw())
+        while self.taken not in self.made:
+            k, path = self.q.get(timeout=120)
+            self.made[k] = path
+        path = self.made.pop(self.taken)
+        self.taken += 1
         with open(path, "rb") as f:
             b = pickle.load(f)
         os.unlink(path)

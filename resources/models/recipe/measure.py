@@ -22,7 +22,7 @@ import scenes as S
 from answer_values import is_right
 from evaluate import wilson
 from glyphs import Glyphs
-from model import load_model
+from model import STEPS, load_model
 from render import Painter
 
 SEED = 9_000_000
@@ -59,11 +59,9 @@ class Answerer:
         self.tok = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
         self.enc = D.Encoder(self.tok)
         self.painter = Painter(glyphs, self.device)
-        ids = torch.from_numpy(D.slot_ids())
-        own = (ids[:, None] == ids[None]) & (torch.arange(D.QLEN)[:, None] >= torch.arange(D.QLEN)[None])
-        self.own = torch.where(own, 0.0, float("-inf")).to(self.device, self.dtype)
-        self.slot_pos = torch.from_numpy(D.slot_positions()).to(self.device)
-        self.slot_end = np.array([a + n for a, n in zip(D.SLOT_AT, D.SLOT_LEN)])[D.slot_ids()]
+        if self.device.type == "cuda":
+            from packed_attention import MIXED, packed_attend
+            STEPS["attend"] = packed_attend(MIXED)
 
     @torch.no_grad()
     def __call__(self, b, gen, swap=False):
@@ -77,11 +75,11 @@ class Answerer:
         prefix = emb(torch.tensor(self.enc.prefix, device=self.device))[None].expand(n, -1, -1)
         head = torch.cat((prefix, m.picture(tiles, tw, th)), 1)
         p = head.shape[1]
-        pos = torch.cat((torch.arange(p, device=self.device), p + self.slot_pos))
-        room = p + D.QLEN
-        mask = torch.zeros(D.QLEN, room + (-room % 8), device=self.device, dtype=self.dtype)
-        mask[:, p:room] = self.own
-        mask = mask[:, :room][None, None]
+        qlen = b["ids"].shape[1]
+        start, stop = (torch.from_numpy(np.concatenate((np.full((n, p), head, np.int32), p + b[k].astype(np.int32)), 1)).to(self.device)
+                       for k, head in (("begin", 0), ("stop", p + qlen)))
+        t = torch.arange(p + qlen, device=self.device)
+        pos = torch.where(t < p, t, p + t - start)
         ids = b["ids"].astype(np.int64)
         at, wants, k = [], [], 0
         for length in b["lens"]:
@@ -89,22 +87,22 @@ class Answerer:
             wants.append(b["target"][k:k + length].tolist())
             k += length
         for a, w in zip(at, wants):                 # the canonical answers are taken out of what the model reads
-            i, c = divmod(a, D.QLEN)
+            i, c = divmod(a, qlen)
             ids[i, c + 1:c + len(w)] = 2
         got = [[] for _ in at]
         live = list(range(len(at)))
         ids = torch.from_numpy(ids).to(self.device)
         while live:
-            h, _ = lang(torch.cat((head, emb(ids)), 1), pos, p, mask)
+            h, _ = lang(torch.cat((head, emb(ids)), 1), pos, p, (start, stop))
             where = torch.tensor([at[j] + len(got[j]) for j in live], device=self.device)
             nxt = lang.lm_head(h[:, p:].reshape(-1, h.shape[-1])[where]).argmax(-1)
             for j, t in zip(list(live), nxt.tolist()):
                 got[j].append(t)
-                c = (at[j] + len(got[j])) % D.QLEN
-                if t == self.enc.eos or c == 0 or c >= self.slot_end[at[j] % D.QLEN]:
+                i, c = divmod(at[j], qlen)
+                if t == self.enc.eos or c + len(got[j]) >= b["stop"][i, c]:
                     live.remove(j)
                 else:
-                    ids[(at[j] + len(got[j])) // D.QLEN, c] = t
+                    ids[i, c + len(got[j])] = t
         return [(self.tok.decode([t for t in g if t != self.enc.eos], skip_special_tokens=False) if g[-1] == self.enc.eos else "", g, w)
                 for g, w in zip(got, wants)]
 

@@ -226,13 +226,18 @@ def expert_mix(x, o, k, scaling, wo, norm, gate, bias, wg, wu, wd, sg, su, sd):
     return x + y + mlp(h, sg, su, sd), (w.detach() > 0).float().mean(0)
 
 
+def visible(start, prefix):
+    """start [B, T] (packed_attention.py) -> bool [B, 1, T, T]: which keys (last) a token sees"""
+    t = torch.arange(start.shape[1], device=start.device)
+    return ((t[None, None] <= t[None, :, None]) & ((t[None, None] < prefix) | (t[None, None] >= start[:, :, None])))[:, None]
+
+
 def attend(q, k, v, scale, prefix=None, mask=None):
-    """[B, heads, T, *]. Without `prefix`: plain causal. With it: the first `prefix` positions are causal, the rest use `mask`."""
+    """[B, heads, T, *]. Without `prefix`: plain causal. With it: the first `prefix` tokens are a picture's and mask is (start, stop) of packed
+    questions (packed_attention.py)."""
     if prefix is None:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)
-    o1 = F.scaled_dot_product_attention(q[:, :, :prefix], k[:, :, :prefix], v[:, :, :prefix], is_causal=True, scale=scale)
-    o2 = F.scaled_dot_product_attention(q[:, :, prefix:], k, v, attn_mask=mask, scale=scale)
-    return torch.cat((o1, o2), 2)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=visible(mask[0], prefix), scale=scale)
 
 
 # What the layers run; training puts compiled versions here.
@@ -327,10 +332,11 @@ class Language(nn.Module):
         self.lm_head = nn.Linear(c["hidden_size"], c["vocab_size"], bias=False)
 
     def rotary(self, positions, x):
-        """cos and sin for x [B, T, hidden]: [B * T, nope + rotary], 1 and 0 where nothing turns"""
+        """positions [T] or [B, T] -> cos and sin for x [B, T, hidden]: [B * T, nope + rotary], 1 and 0 where nothing turns"""
         n = self.c["qk_nope_head_dim"]
-        cos, sin = (t.repeat_interleave(2, -1) for t in rope_table(positions, self.c["qk_rope_head_dim"], self.c["rope_theta"]))
-        return (F.pad(t, (n, 0), value=v).to(x.dtype).repeat(x.shape[0], 1) for t, v in ((cos, 1.0), (sin, 0.0)))
+        flat = positions.expand(x.shape[:2]).flatten()
+        cos, sin = (t.repeat_interleave(2, -1) for t in rope_table(flat, self.c["qk_rope_head_dim"], self.c["rope_theta"]))
+        return (F.pad(t, (n, 0), value=v).to(x.dtype) for t, v in ((cos, 1.0), (sin, 0.0)))
 
     def forward(self, x, positions, prefix=None, mask=None, tap=()):
         cos, sin = self.rotary(positions, x)

@@ -224,10 +224,12 @@ class Painter:
     @torch.no_grad()
     def batch(self, b, gen):
         """b: one layout's batch of chunks -> tiles float [B, 1+n, 3, 224, 224] in -1..1 and the dense labels."""
+        def move(x):
+            t = torch.from_numpy(x)
+            return (t.pin_memory() if self.kernel else t).to(self.device, non_blocking=True)
         tw, th = b["layout"]
         tiles = []
-        slots = torch.from_numpy(b["slots"]).to(self.device, non_blocking=True)
-        ground = torch.from_numpy(b["ground"]).to(self.device, non_blocking=True)
+        slots, ground = move(b["slots"]), move(b["ground"])
         pts = np.empty((slots.shape[0], 256 * (1 + tw * th), 5), np.float32)
         for c in b["chunks"]:
             sl, gr = slots[c["at"]:c["to"]], ground[c["at"]:c["to"]]
@@ -241,7 +243,7 @@ class Painter:
             tiles.append(torch.cat((g[:, None], loc), 1))
             pts[c["at"]:c["to"], :, :3] = self.label_points(w, h, tw, th)
             pts[c["at"]:c["to"], :, 3:] = (w, h)
-        pts = torch.from_numpy(pts).to(self.device, non_blocking=True)
+        pts = move(pts)
         points, scale, wh = pts[..., :2], pts[..., 2:3], pts[..., 3:]
         sd, reach = self.sample(slots, points, False)
         sd = sd * scale[:, None, :, 0]

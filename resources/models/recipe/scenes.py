@@ -366,8 +366,10 @@ class Asker:
         self.held = held
         self.any_pairs = any_pairs
         self.refs = None, None
-        self.kinds = [("count", 0.19), ("colour", 0.06), ("shape", 0.06), ("exist", 0.09), ("relation", 0.31), ("size", 0.10),
-                      ("describe", 0.12), ("unknown", 0.05), ("ground", 0.02)]
+        self.names = []                 # (phrase, the one object it names) of the last question
+        self.about = None               # (colour, shape) of the object whose colour or shape alone the answer names
+        self.kinds = [("count", 0.19), ("colour", 0.06), ("shape", 0.06), ("exist", 0.09), ("relation", 0.30), ("size", 0.10),
+                      ("describe", 0.11), ("unknown", 0.04), ("ground", 0.05)]
 
     def places(self, sc):
         """Of the two objects of the last question centre and size, as shares of the sides; -1 for none. [6]"""
@@ -388,6 +390,20 @@ class Asker:
 
     def ph(self, lang, c, s, plural=False):
         return L.phrase(lang, c, s, self.r, plural)
+
+    def name(self, lang, p, o):
+        """A phrase for the object o that the attributes p single out."""
+        s = self.ph(lang, *p)
+        self.names.append((s, o))
+        return s
+
+    def named(self, sc, q):
+        """[(end of a phrase in q, [x, y, size, width, height] of the object it names)] of the last question; phrases that are not found
+        once are left out"""
+        w, h, low = sc["w"], sc["h"], q.lower()
+        return [(low.index(n.lower()) + len(n), [o["mx"] / w, o["my"] / h, o["size"] / min(w, h), (o["box"][2] - o["box"][0]) / w,
+                                                 (o["box"][3] - o["box"][1]) / h])
+                for n, o in self.names if low.count(n.lower()) == 1]
 
     # each method returns (question, answer, kind, language) or None
     def count(self, sc, lang):
@@ -423,6 +439,7 @@ class Asker:
         if not objs:
             return None
         if len(objs) == 1 and r() < 0.4:
+            self.about = objs[0]["colour"], objs[0]["shape"]
             return self.finish(lang, self.draw("one_colour", lang), L.a_colour(lang, objs[0]["colour"]), "colour", None, objs[0])
         if r() < 0.06:
             s = L.pick(L.SHAPES, r)
@@ -433,14 +450,18 @@ class Asker:
             s = L.pick(objs, r)["shape"]
             if len({o["colour"] for o in objs if o["shape"] == s}) != 1:
                 return None
-            a = L.a_colour(lang, next(o["colour"] for o in objs if o["shape"] == s))
+            self.about = next(o["colour"] for o in objs if o["shape"] == s), s
+            a = L.a_colour(lang, self.about[0])
         n = count_of(objs, None, s)
+        x = L.en_shape(s, r, n > 1) if lang == "en" else L.zh_shape(s, r)
+        if n == 1:
+            self.names.append((x, next(o for o in objs if o["shape"] == s)))
         if lang == "en":
-            q = self.draw("colour", lang, X=L.en_shape(s, r, n > 1), Xs=L.en_shape(s, r, True))
+            q = self.draw("colour", lang, X=x, Xs=L.en_shape(s, r, True))
             if n > 1:
                 q = q.replace(" is the ", " are the ", 1) if r() < 0.7 else q
         else:
-            q = self.draw("colour", lang, X=L.zh_shape(s, r))
+            q = self.draw("colour", lang, X=x)
         return self.finish(lang, q, a, "colour", next((o for o in objs if o["shape"] == s), None) if n == 1 else None)
 
     def shape(self, sc, lang):
@@ -448,6 +469,7 @@ class Asker:
         if not objs:
             return None
         if len(objs) == 1 and r() < 0.4:
+            self.about = objs[0]["colour"], objs[0]["shape"]
             return self.finish(lang, self.draw("one_shape", lang), L.a_shape(lang, objs[0]["shape"]), "shape", None, objs[0])
         if r() < 0.06:
             c = L.pick(L.COLOURS, r)
@@ -458,7 +480,8 @@ class Asker:
             c = L.pick(objs, r)["colour"]
             if len({o["shape"] for o in objs if o["colour"] == c}) != 1:
                 return None
-            a = L.a_shape(lang, next(o["shape"] for o in objs if o["colour"] == c))
+            self.about = c, next(o["shape"] for o in objs if o["colour"] == c)
+            a = L.a_shape(lang, self.about[1])
         if lang == "en":
             q = self.draw("shape", lang, Y=L.en_colour(c, r))
         else:
@@ -486,15 +509,16 @@ class Asker:
         if c and s and not self.trained(c, s):
             return None
         truth = count_of(objs, c, s) > 0
+        one = [o for o in objs if (c is None or o["colour"] == c) and (s is None or o["shape"] == s)]
         if lang == "en":
-            x = self.ph(lang, c, s)
+            x = self.name(lang, (c, s), one[0]) if len(one) == 1 else self.ph(lang, c, s)
             if c and not s and r() < 0.25:
                 a = f"anything {L.en_colour(c, r)}"
             else:
                 a = L.article(x)
             q = self.draw("exist", lang, A=a, X=x, Xs=self.ph(lang, c, s, True))
         else:
-            q = self.draw("exist", lang, X=self.ph(lang, c, s))
+            q = self.draw("exist", lang, X=self.name(lang, (c, s), one[0]) if len(one) == 1 else self.ph(lang, c, s))
         return self.finish(lang, q, L.a_yes(lang, truth, True), "exist")
 
     def relation(self, sc, lang):
@@ -522,7 +546,7 @@ class Asker:
             if not there:
                 if r() > 0.15:
                     return None
-                q = self.draw("rel", lang, X=self.ph(lang, *p), D=dd(d, r))
+                q = self.draw("rel", lang, X=self.name(lang, p, a), D=dd(d, r))
                 return self.finish(lang, q, "Nothing." if lang == "en" else "什么都没有。", "relation")
             if len(there) > 1:
                 if r() < 0.9:
@@ -535,12 +559,13 @@ class Asker:
             b = there[0]
             v = r()
             if v < 0.2:
-                q = self.draw("rel_colour", lang, X=self.ph(lang, *p), D=dd(d, r))
+                q = self.draw("rel_colour", lang, X=self.name(lang, p, a), D=dd(d, r))
+                self.about = b["colour"], b["shape"]
                 return self.finish(lang, q, L.a_colour(lang, b["colour"]), "relation", a, b)
             if v < 0.35:
-                q = self.draw("rel_shape", lang, X=self.ph(lang, *p), D=dd(d, r))
+                q = self.draw("rel_shape", lang, X=self.name(lang, p, a), D=dd(d, r))
                 return self.finish(lang, q, L.a_object(lang, b["colour"], b["shape"]), "relation", a, b)
-            q = self.draw("rel", lang, X=self.ph(lang, *p), D=dd(d, r))
+            q = self.draw("rel", lang, X=self.name(lang, p, a), D=dd(d, r))
             return self.finish(lang, q, L.a_object(lang, b["colour"], b["shape"]), "relation", a, b)
         if u < 0.86:                                             # two named objects
             if len(objs) < 2:
@@ -553,7 +578,7 @@ class Asker:
                 t = beyond(b, a, d)
                 if abs(t) < margin:
                     return None
-                q = self.draw("rel_yn", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), D=dd(d, r))
+                q = self.draw("rel_yn", lang, X=self.name(lang, pa, a), Y=self.name(lang, pb, b), D=dd(d, r))
                 return self.finish(lang, q, L.a_yes(lang, t > 0, False), "relation", a, b)
             dx, dy = a["mx"] - b["mx"], a["my"] - b["my"]
             if u < 0.78:
@@ -567,13 +592,14 @@ class Asker:
                     pair.reverse()
                 if lang == "en":
                     while True:
-                        q = self.draw("rel_which", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), D1=dd(pair[0], r) if r() < 0.5 else
+                        self.names.clear()
+                        q = self.draw("rel_which", lang, X=self.name(lang, pa, a), Y=self.name(lang, pb, b), D1=dd(pair[0], r) if r() < 0.5 else
                                       {"left": "left", "right": "right"}.get(pair[0], pair[0]), D2=dd(pair[1], r),
                                       S1=pair[0], S2=pair[1])
                         if horizontal or "to the above" not in q and "to the below" not in q:
                             break
                 else:
-                    q = self.draw("rel_which", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), D1=dd(pair[0], r), D2=dd(pair[1], r))
+                    q = self.draw("rel_which", lang, X=self.name(lang, pa, a), Y=self.name(lang, pb, b), D1=dd(pair[0], r), D2=dd(pair[1], r))
                 asks_pair = any(k in q for k in (" or ", "还是"))
                 if not asks_pair:
                     if abs(abs(dx) - abs(dy)) < 0.4 * max(abs(dx), abs(dy)):
@@ -584,7 +610,7 @@ class Asker:
             if abs(v) < margin:
                 return None
             m = L.pick((L._FURTHER if lang == "en" else L._FURTHERZ)[d], r)
-            q = self.draw("further", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), M=m)
+            q = self.draw("further", lang, X=self.name(lang, pa, a), Y=self.name(lang, pb, b), M=m)
             w = a if v > 0 else b
             return self.finish(lang, q, L.a_object(lang, w["colour"], w["shape"]), "relation", a, b)
         if u < 0.94:                                             # the outermost
@@ -634,6 +660,7 @@ class Asker:
             if o is None:
                 return None
             q = self.draw("most_colour", lang, M=m, B="shape" if lang == "en" else "图形")
+            self.about = o["colour"], o["shape"]
             return self.finish(lang, q, L.a_colour(lang, o["colour"]), "size", None, o)
         if u < 0.70:
             o = best(objs)
@@ -653,6 +680,7 @@ class Asker:
             q = self.draw("most_colour", lang, M=m, B=w, G=w, K=w)
             if w not in q:
                 return None
+            self.about = o["colour"], o["shape"]
             return self.finish(lang, q, L.a_colour(lang, o["colour"]), "size", None, o)
         a, b = self.rng.sample(objs, 2)
         pa, pb = unique_phrase(a, objs, r), unique_phrase(b, objs, r)
@@ -664,9 +692,9 @@ class Asker:
             m = ("更" if u < 0.9 and r() < 0.5 else "") + ("大" if which == "big" else "小")
         w = best([a, b])
         if u < 0.9:
-            q = self.draw("compare", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), M=m)
+            q = self.draw("compare", lang, X=self.name(lang, pa, a), Y=self.name(lang, pb, b), M=m)
             return self.finish(lang, q, L.a_object(lang, w["colour"], w["shape"]), "size", a, b)
-        q = self.draw("compare_yn", lang, X=self.ph(lang, *pa), Y=self.ph(lang, *pb), M=m)
+        q = self.draw("compare_yn", lang, X=self.name(lang, pa, a), Y=self.name(lang, pb, b), M=m)
         return self.finish(lang, q, L.a_yes(lang, w is a, False), "size", a, b)
 
     def describe(self, sc, lang):
@@ -699,7 +727,7 @@ class Asker:
         p = unique_phrase(o, objs, r)
         if p is None:
             return None
-        x = self.ph(lang, *p)
+        x = self.name(lang, p, o)
         b = o["box"]
         k = [min(999, max(0, int(round(v)))) for v in (b[0] / sc["w"] * 999, b[1] / sc["h"] * 999, b[2] / sc["w"] * 999,
                                                         b[3] / sc["h"] * 999)]
@@ -708,13 +736,15 @@ class Asker:
 
     def ask(self, sc, kind=None, lang=None):
         r = self.r
-        self.refs = None, None
+        self.refs, self.about = (None, None), None
+        self.names.clear()
         lang = lang or ("en" if r() < 0.53 else "zh")
         if sc["junk"]:
             if kind is None or kind == "ground":
                 kind = L.pick(["count", "colour", "shape", "exist", "describe", "text", "unknown", "size"], r)
             q = self.junk_question(lang)
-            self.refs = None, None
+            self.refs, self.about = (None, None), None
+            self.names.clear()
             return q[0], L.CANT[lang], "unknown", lang
         if kind is None:
             u = r()
@@ -732,6 +762,8 @@ class Asker:
                 else:
                     kind = "count"
         for _ in range({"relation": 5, "size": 3, "ground": 2}.get(kind, 1)):
+            self.about = None
+            self.names.clear()
             qa = getattr(self, kind)(sc, lang)
             if qa is not None:
                 return qa
