@@ -12,11 +12,12 @@ import language as L
 import scenes as S
 from glyphs import Glyphs
 from preprocess import token_count
-from render import scene_rows
+from render import crowd_rows, scene_rows
 
-QLEN = 192            # tokens of questions and answers packed behind a picture in training
+QLEN, LONG_QLEN = 192, 1024     # tokens of questions and answers packed behind a picture in training
 EVAL_QLEN, ROOM = 416, 14       # in evaluation, with room for answers longer than the right one
 BLURRED = ("relation", "size", "describe")
+BAD = {"train": (0.02, 0.015), "finish": (0.3, 0.3), "long": (0.15, 0.6), "bad": (0.5, 1.0)}     # shares of chunks with crowds, of other pictures with a long question
 KINDS = ["count", "colour", "shape", "exist", "relation", "size", "describe", "text", "unknown", "ground"]
 
 
@@ -96,21 +97,25 @@ class Encoder:
 
 
 def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
-    """mode: train, eval, pairs (held-out colour-shape pairs), forms (held-out sentences), fonts (held-out faces)."""
+    """mode: train, eval, pairs (held-out colour-shape pairs), forms (held-out sentences), fonts (held-out faces), bad (crowds and long
+    questions), finish and long (training with many of these; the latter has room for questions of a thousand tokens)."""
+    learns = mode in ("train", "finish", "long")
+    crowds, long = BAD.get(mode, (0.0, 0.0))
     held_forms = mode == "forms"
-    pairs = {"pairs": True, "train": None}.get(mode, None)
+    pairs = {"pairs": True}.get(mode)
     fonts = glyphs.held_fonts if mode == "fonts" else glyphs.train_fonts
     slots = np.zeros((size, S.SLOTS, 21), np.float32)
     ground = np.zeros((size, 8), np.float32)
-    qlen, room = (QLEN, 0) if mode == "train" else (EVAL_QLEN, ROOM)
+    qlen, room = (LONG_QLEN if mode == "long" else QLEN, 0) if learns else (EVAL_QLEN, ROOM)
     ids = np.full((size, qlen), 2, np.int16)
     begin = np.tile(np.arange(qlen, dtype=np.int16), (size, 1))        # where a token's own question begins; a left-over token sees itself
     stop = begin + 1
+    gap = np.zeros(size, np.int32)          # how many positions the questions stand further from the picture
     where, target, partner, kinds, lens, places, nouns, noun_places = [], [], [], [], [], [], [], []
     out_chunks = []
     asker = S.Asker(rng, held=held_forms, any_pairs=mode == "pairs")
     step = size // chunks
-    questions = [] if mode != "train" else None
+    questions = None if learns else []
     for c in range(chunks):
         at, to = c * step, (c + 1) * step if c + 1 < chunks else size
         w, h = S.draw_size(rng, layout)
@@ -119,12 +124,15 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
         quality = rng.randrange(20, 92) if rng.random() < 0.12 else 0
         kind_of_chunk = "mixed"
         u = rng.random()
-        if u < 0.02 and mode in ("train", "eval"):
+        crowd = None
+        if rng.random() < crowds:
+            kind_of_chunk, crowd = "crowd", crowd_rows(rng, w, h, to - at)
+        elif u < 0.02 and mode in ("train", "finish", "long", "eval"):
             kind_of_chunk, noise = "noise", rng.uniform(0.12, 0.35)
         outlines = False
         for i in range(at, to):
             v = rng.random()
-            if kind_of_chunk == "noise":
+            if kind_of_chunk != "mixed":
                 kind = "junk"
             elif mode == "fonts":
                 kind = "text"
@@ -135,18 +143,24 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
             sc = S.draw_scene(rng, layout, level, glyphs, kind, (w, h), pairs, fonts)
             if kind_of_chunk == "noise":
                 sc["junk"] = S.NOISE
+            if crowd is not None:
+                sc["junk"] = S.CROWD
             if sc["junk"] == S.NOISE and noise < 0.1:
                 sc["junk"] = S.CROWD
             if kind == "text" and sc["text"] is None:
                 sc["kind"] = "blank"
             outlines = outlines or any(o["ow"] > 0 for o in sc["objects"])
             slots[i] = scene_rows(sc, rng, len(glyphs.fonts))
+            if crowd is not None:
+                slots[i, :, 3] = -1.0
             g0, g1 = sc["bg"]
             ground[i] = [*g0, *g1, rng.uniform(-math.pi, math.pi), float(rng.random() < 0.3)]
             free, missed = 0, 0
             seen = set()
-            for _ in range(18):
-                qa = asker.ask(sc, "text" if mode == "fonts" else None)
+            endless = crowd is None and rng.random() < long
+            gap[i] = int(3600 * rng.random() ** 2) if endless and mode in ("train", "finish") and rng.random() < 0.8 else 0
+            for turn in range(18 if mode == "long" or not endless else 1):
+                qa = asker.endless(lambda q: len(enc.question(q)[0]), qlen - room - 8) if endless and turn == 0 else asker.ask(sc, "text" if mode == "fonts" else None)
                 if qa is None or qa[0] in seen:
                     continue
                 q, a, kname, lang = qa
@@ -170,7 +184,7 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
                 s0, free = free, free + n + room
                 begin[i, s0:free] = s0
                 stop[i, s0:free] = free
-                read_back = enc.blur_colour(ai, a, rng) if mode == "train" and kname in BLURRED and rng.random() < 0.08 else ai
+                read_back = enc.blur_colour(ai, a, rng) if learns and kname in BLURRED and rng.random() < 0.08 else ai
                 ids[i, s0:s0 + n] = qi + read_back
                 p = np.arange(s0 + len(qi) - 1, s0 + n - 1)
                 where.append(i * qlen + p)
@@ -185,8 +199,8 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
                     questions.append((i, q, a, kname))
         live = slots[at:to, :, 3] > 0
         out_chunks.append({"slots": int(live.any(0).nonzero()[0].max(initial=-1)) + 1, "wrap": bool((slots[at:to, :, 13] > 0).any()), "at": at, "to": to, "w": w, "h": h, "hard": rng.random() < 0.5, "outlines": outlines, "noise": noise,
-                           "grain": grain, "blur": rng.random() < 0.06, "jpeg": quality})
-    return {"layout": layout, "slots": slots, "ground": ground, "chunks": out_chunks, "ids": ids, "begin": begin, "stop": stop,
+                           "grain": grain, "blur": rng.random() < 0.06, "jpeg": quality, "crowd": crowd})
+    return {"layout": layout, "slots": slots, "ground": ground, "chunks": out_chunks, "ids": ids, "begin": begin, "stop": stop, "gap": gap,
             "where": np.concatenate(where), "target": np.concatenate(target), "partner": np.concatenate(partner), "kinds": np.asarray(kinds, np.int64),
             "lens": np.asarray(lens, np.int64), "places": np.asarray(places, np.float32).reshape(-1, 6),
             "nouns": np.asarray(nouns, np.int64), "noun_places": np.asarray(noun_places, np.float32).reshape(-1, 5), "prefix": len(enc.prefix) + token_count(*layout), "questions": questions}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The generator's own pictures and questions as a suite for `diptych-cli eval` and evaluate.py.
 
-    python3 dump_suite.py TOKENIZER.json GLYPHS.npz OUT_FOLDER --mode eval|pairs|forms|fonts --questions 900 [--each 300]
+    python3 dump_suite.py TOKENIZER.json GLYPHS.npz OUT_FOLDER --mode eval|pairs|forms|fonts|bad --questions 900 [--each 300]
 """
 import argparse
 import json

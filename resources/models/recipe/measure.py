@@ -5,7 +5,8 @@
     python3 measure.py MODEL_FOLDER GLYPHS.npz OUT.json [--modes eval,pairs,forms,fonts,swapped] [--batches 16]
 
 An answer counts when it ended and names exactly the wanted values (answer_values.py); beside it stands how many are the canonical
-sentence to the last token. `swapped` puts another picture in place of the right one: what is left is guessing.
+sentence to the last token. `swapped` puts another picture in place of the right one: what is left is guessing. `bad` asks about crowds of shapes, and questions of
+hundreds of tokens: right is only that it can't tell.
 """
 import argparse
 import json
@@ -76,8 +77,8 @@ class Answerer:
         head = torch.cat((prefix, m.picture(tiles, tw, th)), 1)
         p = head.shape[1]
         qlen = b["ids"].shape[1]
-        start, stop = (torch.from_numpy(np.concatenate((np.full((n, p), head, np.int32), p + b[k].astype(np.int32)), 1)).to(self.device)
-                       for k, head in (("begin", 0), ("stop", p + qlen)))
+        start, stop = (torch.from_numpy(np.concatenate((np.full((n, p), edge, np.int32), p + b[k].astype(np.int32)), 1)).to(self.device)
+                       for k, edge in (("begin", 0), ("stop", p + qlen)))
         t = torch.arange(p + qlen, device=self.device)
         pos = torch.where(t < p, t, p + t - start)
         ids = b["ids"].astype(np.int64)
@@ -108,7 +109,7 @@ class Answerer:
 
 
 def measure(answerer, glyphs, mode, batches, tiles, say=print):
-    rng = random.Random(SEED + 131 * ("eval", "pairs", "forms", "fonts", "swapped").index(mode))
+    rng = random.Random(SEED + 131 * ("eval", "pairs", "forms", "fonts", "swapped", "bad").index(mode))
     gen = torch.Generator(device=answerer.device).manual_seed(rng.randrange(1 << 30))
     cell, ious, wrong = {}, [], []
     for _ in range(batches):

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 import language as L
-from geometry import COUNT, OFFSET, signed_distance_tables
+from geometry import COUNT, OFFSET, VARIANTS, signed_distance_tables
 from scenes import CROWD, NOISE, SCREEN, SLOTS
 
 GRID = 96
@@ -67,6 +67,27 @@ def junk_rows(scene, rng, n_fonts):
         rgb = [rng.random() * 255 for _ in range(3)]
         rows.append([table, rng.uniform(0, w), rng.uniform(0, h), half, math.cos(a), math.sin(a), *rgb, 0, 0, 0, 0, wrap, 0, 0, 0, 0, 0, 0, 0])
     return rows
+
+
+def crowd_rows(rng, w, h, n):
+    """Slots of n pictures with dozens to hundreds of shapes each: float32 [n, k, COLS], painted in their order"""
+    k = int(24 * (320 / 24) ** rng.random()) // 16 * 16
+    out = np.zeros((n, k, COLS), np.float32)
+    short = min(w, h)
+    for i in range(n):
+        half = min(0.06, 0.5 / math.sqrt(k)) * short * rng.uniform(0.35, 1.0)
+        vary, upright, grid = rng.random() < 0.6, rng.random() < 0.5, rng.random() < 0.25
+        shapes = L.SHAPES if rng.random() < 0.6 else rng.sample(L.SHAPES, rng.randint(1, 2))
+        colours = None if rng.random() < 0.5 else [[rng.random() * 255 for _ in range(3)] for _ in range(rng.randint(1, 5))]
+        across = max(1, round(math.sqrt(k * w / h)))
+        for j in range(k):
+            s = rng.choice(shapes)
+            x, y = ((j % across + 0.5) * w / across, (j // across + 0.5) * h / math.ceil(k / across)) if grid else (rng.uniform(0, w), rng.uniform(0, h))
+            a = 0.0 if upright else rng.uniform(-math.pi, math.pi)
+            r = half * (rng.uniform(0.5, 1.3) if vary and not grid else 1.0)
+            rgb = rng.choice(colours) if colours else [rng.random() * 255 for _ in range(3)]
+            out[i, j, :9] = [OFFSET[s] + rng.randrange(len(VARIANTS[s])), x, y, r, math.cos(a), math.sin(a), *rgb]
+    return out
 
 
 def scene_rows(scene, rng, n_fonts):
@@ -165,6 +186,25 @@ class Painter:
         total = a.sum(1, keepdim=True)
         return img * (1 - total).clamp_min(0) + torch.bmm(rgb.transpose(1, 2), a / total.clamp_min(1))
 
+    def sprinkle(self, img, crowd, c):
+        """Small slots without outlines one after the other, each where it lies: what the kernel does quickly enough for all pixels."""
+        rh, rw = img.shape[2:]
+        sx, sy = rw / c["w"], rh / c["h"]
+        for picture, rows in zip(img, crowd):
+            for row in rows:
+                cx, cy, half = (float(v) for v in row[1:4])
+                r = half * REACH * 1.45
+                x0, x1 = max(0, int((cx - r) * sx)), min(rw, int((cx + r) * sx) + 2)
+                y0, y1 = max(0, int((cy - r) * sy)), min(rh, int((cy + r) * sy) + 2)
+                if x0 >= x1 or y0 >= y1:
+                    continue
+                ys, xs = torch.meshgrid((torch.arange(y0, y1) + 0.5) / sy, (torch.arange(x0, x1) + 0.5) / sx, indexing="ij")
+                sd, _ = self.sample(row[None, None], torch.stack((xs, ys), -1).view(1, -1, 2), False)
+                a = (0.5 - sd.view(1, y1 - y0, x1 - x0) / max(1 / sx, 1 / sy) / (0.02 if c["hard"] else 1.0)).clamp(0, 1)
+                part = picture[:, y0:y1, x0:x1]
+                part += (row[6:9, None, None] / 255 - part) * a
+        return img
+
     @torch.no_grad()
     def chunk(self, slots, ground, c, rw, rh, gen):
         """-> float [n, 3, rh, rw] in 0..1"""
@@ -189,6 +229,12 @@ class Painter:
             img = img.clamp(0, 1).view(n, 3, -1)
         if c["slots"]:
             img = self.composite(img.contiguous(), slots, c, (rw, rh), pts)
+        if c["crowd"] is not None and not self.kernel:
+            img = self.sprinkle(img.view(n, 3, rh, rw).clone(), torch.from_numpy(c["crowd"]), c)
+        elif c["crowd"] is not None:
+            for k in range(0, c["crowd"].shape[1], 16):
+                some = torch.from_numpy(np.ascontiguousarray(c["crowd"][:, k:k + 16])).to(dev)
+                img = self.composite(img.contiguous(), some, c | {"slots": some.shape[1], "wrap": False, "outlines": False}, (rw, rh), pts)
         img = img.view(n, 3, rh, rw)
         if c["blur"]:
             img = F.avg_pool2d(F.pad(img, (1, 1, 1, 1), mode="replicate"), 3, 1)

@@ -769,6 +769,35 @@ class Asker:
                 return qa
         return None
 
+    def endless(self, tokens, most):
+        """A question far too long to mean one thing: repeated words, many sentences, or noise, often with an ordinary question behind.
+        tokens(text) -> how many it takes; at least 100, at most `most`"""
+        r = self.r
+        lang = "en" if r() < 0.53 else "zh"
+        gap = " " if lang == "en" else ""
+        few = [self.junk_question(lang)[0] for _ in range(3)] + [L.pick(L.FILL_E, r) if lang == "en" else L.pick(L.FILL_Z, r) for _ in range(3)]
+        u, parts = r(), []
+        for _ in range(400):
+            if u < 0.3:
+                parts.append(few[-1] if r() < 0.9 else few[0])
+            elif u < 0.6:
+                parts.append(L.pick(few, r))
+            elif u < 0.8:
+                parts.append(self.junk_question(lang)[0])
+            elif u < 0.95:
+                parts.append(L.pick(L.NOUNS if lang == "en" else L.NOUNS_Z, r) if r() < 0.5 else L.pick(L.FILL_E if lang == "en" else L.FILL_Z, r))
+            else:
+                parts.append(L._word(r) if lang == "en" else L._hanzi(r))
+            if len(parts) % 8 == 0 and tokens(gap.join(parts)) > most:
+                break
+        end = few[0] if r() < 0.6 else ""
+        want = 100 + int(r() * (most - 100))
+        while parts and tokens(gap.join(parts) + gap + end) > want:
+            del parts[:max(1, len(parts) // 12)]
+        self.refs, self.about = (None, None), None
+        self.names.clear()
+        return (gap.join(parts) + gap + end).strip(), L.CANT[lang], "unknown", lang
+
     def junk_question(self, lang):
         """Any ordinary question: asked of an invented scene, its answer is dropped."""
         r = self.r

@@ -195,6 +195,14 @@ def main():
             n = int(b["lens"][at])
             at += 1
             assert n >= 2, (q, ans, kind)
+        for mode in ("bad", "long"):
+            b2 = D.make_batch(rng, tr.enc, tr.glyphs, (1, 1), 8, 1.0, mode)
+            x = tr.inputs(b2)
+            assert torch.isfinite(x["tiles"]).all() and x["start"].shape == (8, b2["prefix"] + b2["ids"].shape[1])
+            longest = int((b2["stop"] - b2["begin"]).max())
+            assert longest > (500 if mode == "long" else 100), longest
+            if mode == "bad":
+                assert all(a in L.CANT.values() for c in b2["chunks"] for i, _, a, _ in b2["questions"] if c["crowd"] is not None and c["at"] <= i < c["to"])
         losses = []
         for _ in range(10):
             x = tr.inputs(b)

@@ -290,7 +290,15 @@ class Trainer:
                 if f.startswith("ckpt.") and f.endswith(".pt"):
                     state.update(torch.load(os.path.join(a.resume, f), map_location=device))
             self.both.load_state_dict(state)
-        self.opt = Optimizer(list(self.both.named_parameters()), self.dtype)
+        learning = list(self.both.named_parameters())
+        self.frozen = bool(getattr(a, "finish", False))
+        if self.frozen:                                     # the tower stays as it will be exported
+            learning = [(n, p) for n, p in learning if n.startswith("model.language.") or n.startswith("heads.")]
+            with torch.no_grad():
+                for n, p in self.both.named_parameters():
+                    if ".vision.blocks." in n and p.dim() == 2:
+                        p.copy_(fp8_dequantise(*fp8_quantise(p)))
+        self.opt = Optimizer(learning, self.dtype)
         self.moes = [m.mlp for m in self.model.language.model.layers if hasattr(m.mlp, "gate")]
         self.painter = Painter(self.glyphs, device)
         self.gen = torch.Generator(device=device).manual_seed(100 + rank + int(a.begin * 1000) * 17)
@@ -334,7 +342,7 @@ class Trainer:
         to = self.move
         start, stop = self.packing(b, b["prefix"])
         return {"tiles": tiles.to(self.dtype), "ids": to(b["ids"]).long(), "where": to(where), "target": to(target), "partner": to(partner),
-                "ends": to(ends), "places": to(places), "nouns": to(nouns), "noun_places": to(noun_places), "start": start, "stop": stop, **lab}
+                "ends": to(ends), "places": to(places), "nouns": to(nouns), "noun_places": to(noun_places), "start": start, "stop": stop, "gap": to(b["gap"]), **lab}
 
     def ahead(self, draw):
         """Endless (batch, inputs): a thread takes batches of the layouts that `draw` names and paints them on a second stream."""
@@ -367,20 +375,22 @@ class Trainer:
         tiles, ids = x["tiles"], x["ids"]
         n = tiles.shape[0]
         m = self.model
-        f = m.vision(tiles.flatten(0, 1))
+        with torch.no_grad() if self.frozen else contextlib.nullcontext():
+            f = m.vision(tiles.flatten(0, 1))
         aux = None
         if self.both.training:
             g = f.view(n, 1 + tw * th, 16, 16, -1)
             loc = g[:, 1:].reshape(n, th, tw, 16, 16, -1).transpose(2, 3).reshape(n, th * 16 * tw * 16, -1)
             grid = torch.cat((g[:, 0].reshape(n, 256, -1), loc), 1)
             aux = dense_loss(self.heads.patch(grid), x["cls"], x["rel"], True, self.unseen)
-        t = m.projector(f)
+        with torch.no_grad() if self.frozen else contextlib.nullcontext():
+            t = m.projector(f)
         emb = m.assemble(t.view(n, 1 + tw * th, t.shape[1], t.shape[2]), tw, th)
         table = m.language.model.embed_tokens
         p = len(self.enc.prefix) + emb.shape[1]
         h = torch.cat((table(self.prefix)[None].expand(n, -1, -1), emb, table(ids)), 1)
         at = torch.arange(h.shape[1], device=self.device)
-        y, tapped = m.language(h, torch.where(at < p, at, p + at - x["start"]), p, (x["start"], x["stop"]), TAPS)
+        y, tapped = m.language(h, torch.where(at < p, at, p + x["gap"][:, None] + at - x["start"]), p, (x["start"], x["stop"]), TAPS)
         if self.both.training:
             o = self.heads.token(picture_tokens(tapped[0], len(self.enc.prefix), tw, th))
             tl = token_pool(x, tw, th, ("cls", "abs", "own"))
@@ -479,7 +489,7 @@ class Trainer:
     def save(self, folder):
         os.makedirs(folder, exist_ok=True)
         state = {k: v.detach().cpu() for k, v in self.both.state_dict().items()}
-        state.update(self.opt.state())
+        state.update(self.opt.state())                      # float32 masters in place of what the model computed with
         shards, size, cur = [], 0, {}
         for k, v in state.items():
             if size + v.numel() * 4 > 14 << 20:
@@ -531,6 +541,7 @@ def main():
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--profile", type=int, default=0)
     ap.add_argument("--graphs", type=int, default=1)
+    ap.add_argument("--finish", type=int, default=0, help="1: train the text stack alone, with many crowds of shapes and long questions; 2: with questions of up to a thousand tokens")
     ap.add_argument("--fake-from", type=float, default=0.8)
     ap.add_argument("--least-rate", type=float, default=0, help="pictures a second over all devices; slower runs end after 200 steps")
     ap.add_argument("--peak", type=float, default=1.0, help="share of the full learning rate")
@@ -539,7 +550,8 @@ def main():
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
-    feeder = Feeder(a.workers, a.seed * 100 + rank * 7 + int(a.begin * 1000) * 31, a.tokenizer, a.glyphs, a.tiles)
+    feeder = Feeder(a.workers, a.seed * 100 + rank * 7 + int(a.begin * 1000) * 31, a.tokenizer, a.glyphs, a.tiles,
+                    mode=("train", "finish", "long")[a.finish])
     if cuda:
         torch.cuda.set_device(device)
         torch.backends.cuda.matmul.allow_tf32 = True
