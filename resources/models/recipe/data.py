@@ -10,8 +10,8 @@ import numpy as np
 
 import language as L
 import scenes as S
-from glyphs import Glyphs
 from preprocess import token_count
+from questions import Asker
 from render import crowd_rows, scene_rows
 
 QLEN, LONG_QLEN = 192, 1024     # tokens of questions and answers packed behind a picture in training
@@ -113,7 +113,7 @@ def make_batch(rng, enc, glyphs, layout, size, level, mode="train", chunks=8):
     gap = np.zeros(size, np.int32)          # how many positions the questions stand further from the picture
     where, target, partner, kinds, lens, places, nouns, noun_places = [], [], [], [], [], [], [], []
     out_chunks = []
-    asker = S.Asker(rng, held=held_forms, any_pairs=mode == "pairs")
+    asker = Asker(rng, held=held_forms, any_pairs=mode == "pairs")
     step = size // chunks
     questions = None if learns else []
     for c in range(chunks):
@@ -216,7 +216,7 @@ def _mentions_held(q, a, sc):
 def generator_hash():
     h = hashlib.sha256()
     here = os.path.dirname(os.path.abspath(__file__))
-    for n in ("forms.py", "forms_en.py", "forms_zh.py", "language.py", "geometry.py", "scenes.py", "render.py", "data.py", "glyphs.py", "preprocess.py", "paint_kernel.py"):
+    for n in ("forms.py", "forms_en.py", "forms_zh.py", "language.py", "geometry.py", "scenes.py", "questions.py", "render.py", "data.py", "glyphs.py", "preprocess.py", "paint_kernel.py"):
         with open(os.path.join(here, n), "rb") as f:
             h.update(f.read())
     return h.hexdigest()

@@ -6,7 +6,6 @@
 
 FONT_ROOT holds the unpacked packages (dpkg -x), so /usr/share/fonts is one. A face that is missing is left out and named.
 """
-import json
 import os
 import sys
 

@@ -8,6 +8,7 @@ import sys
 import language as L
 import scenes as S
 from glyphs import Glyphs
+from questions import Asker
 from tokenizer_build import build
 
 VOCAB = 1536
@@ -17,7 +18,7 @@ CUT = re.compile("(" + "|".join(WORDS) + ")")
 
 def corpus(glyphs, n):
     rng = random.Random(7)
-    asker, held = S.Asker(rng), None
+    asker, held = Asker(rng), None
     del held
     out = []
     for _ in range(n):
