@@ -82,6 +82,10 @@ int run(BenchCommand options)
     }
     const int rounds = static_cast<int>(results.size());
     const int code = rounds < options.repeat ? kCancelled : kDone;
+    engine::LoadedModel loaded;
+    for (const engine::LoadedModel &one : session.runtime().models())
+        if (one.id == *model)
+            loaded = one;
     const Figure prompt = figureOf(results, &engine::BenchResult::promptTokensPerSecond);
     const Figure generate = figureOf(results, &engine::BenchResult::generateTokensPerSecond);
     const Figure first = figureOf(results, &engine::BenchResult::firstTokenMs);
@@ -102,6 +106,7 @@ int run(BenchCommand options)
     Json json{
         {"model", session.nameOf(*model)},
         {"device", load->device},
+        {"card_layers", loaded.cardLayers},
         {"prompt_tokens", options.bench.promptTokens},
         {"generate_tokens", options.bench.generateTokens},
         {"depth_tokens", options.bench.depthTokens},
@@ -133,6 +138,9 @@ int run(BenchCommand options)
                                   : "";
     std::printf("%s on %s, batch %d, %d rounds\n", session.nameOf(*model).c_str(),
                 load->device.c_str(), options.bench.batch, rounds);
+    if (loaded.cardLayers > 0)
+        std::printf("%d of %d layers on the card, the first %d on the processor\n", loaded.cardLayers, loaded.info.layers,
+                    loaded.info.layers - loaded.cardLayers);
     std::printf("prompt    %10.1f ± %.1f tokens/s  (%d tokens%s)\n", prompt.mean, prompt.deviation,
                 options.bench.promptTokens, depth.c_str());
     std::printf("generate  %10.1f ± %.1f tokens/s  (%d tokens%s)\n", generate.mean,

@@ -61,6 +61,12 @@ void printText(const engine::ModelInfo &info, const engine::MemoryPlan &plan)
         std::printf("                 of the weights %s experts, %s for pictures; %s to work in; %s free\n",
                     humanBytes(plan.expertBytes).c_str(), humanBytes(plan.visionBytes).c_str(),
                     humanBytes(plan.workBytes).c_str(), humanBytes(plan.freeBytes).c_str());
+    if (plan.cardLayers > 0)
+        std::printf("  split          layers %d to %d and the output layer on the card; token embeddings and layers 0 to %d on the\n"
+                    "                 processor: weights %s, contexts %s, %s free\n",
+                    info.layers - plan.cardLayers, info.layers - 1, info.layers - plan.cardLayers - 1,
+                    humanBytes(plan.hostWeightBytes).c_str(), humanBytes(plan.hostContextBytes).c_str(),
+                    humanBytes(plan.hostFreeBytes).c_str());
     std::printf("  context        %s a token at 16 bits\n",
                 humanBytes(info.kvBytesPerToken).c_str());
     for (const std::string &warning : info.warnings)
@@ -119,7 +125,10 @@ int run(const InspectOptions &options)
           {"vision_bytes", plan.visionBytes},
           {"work_bytes", plan.workBytes},
           {"free_bytes", plan.freeBytes},
-          {"total_bytes", plan.totalBytes()}}},
+          {"total_bytes", plan.totalBytes()},
+          {"card_layers", plan.cardLayers},
+          {"host_weight_bytes", plan.hostWeightBytes},
+          {"host_context_bytes", plan.hostContextBytes}}},
         {"warnings", info->warnings},
         {"tensors", tensorsJson(*info)},
     });

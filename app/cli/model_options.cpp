@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model_options.h"
 
+#include "engine/runtime.h"
 #include "model_lookup.h"
 
 #include <charconv>
@@ -55,7 +56,11 @@ void ModelOptions::addTo(CLI::App &command)
         .add_option("-m,--model", models,
                     "Folder, .gguf file or installed name (default: the embedded picture model)")
         ->allow_extra_args(false);
-    command.add_option("--device", device, "cpu, cuda or cuda:N")->capture_default_str();
+    command.add_option("--device", device, "cpu, cuda, cuda:N, or auto: a card where there is one, with as many layers as fit")
+        ->capture_default_str();
+    command.add_option("--gpu-layers", gpuLayers,
+                       "With --device cuda: how many of the last layers lie on the card, the others on the processor, or auto "
+                       "for as many as fit (default: all)");
     command.add_option("--threads", threads, "Worker threads (0: as many as allowed)")
         ->check(CLI::Range(0, 4096));
     command
@@ -98,6 +103,20 @@ engine::Result<engine::LoadOptions> ModelOptions::loadOptions(std::size_t index)
     ENGINE_TRY(engine::LoadOptions options,
                findModel(index < models.size() ? models[index] : std::string()));
     options.device = device;
+    if (device == "auto") {
+        options.device = "cpu";
+        for (const engine::DeviceInfo &found : engine::Runtime::create()->devices())
+            if (options.device == "cpu" && found.usable && found.id.starts_with("cuda"))
+                options.device = found.id;
+    }
+    if (!gpuLayers.empty() && gpuLayers != "auto") {
+        const auto count = wholeNumber(gpuLayers);
+        if (!count || *count < 1 || !device.starts_with("cuda"))
+            return usage("--gpu-layers takes a number from 1 or auto, together with --device cuda; all layers on the processor is --device cpu");
+        options.cardLayers = *count;
+    } else if (options.device != "cpu" && (device == "auto" || gpuLayers == "auto")) {
+        options.cardLayers = engine::kLayersThatFit;
+    }
     options.threads = threads;
     options.contextTokens = context;
     options.attentionWindow = attentionWindow;

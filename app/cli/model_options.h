@@ -16,6 +16,7 @@ namespace cli {
 struct ModelOptions {
     std::vector<std::string> models; // -m; compare takes several
     std::string device = "cpu";
+    std::string gpuLayers; // a number or auto
     int threads = 0;
     int context = 0;
     int attentionWindow = 0;

@@ -7,6 +7,7 @@
 #include "kernels/convert.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -158,6 +159,16 @@ DiptychCudaLatent latentOf(const LatentPrepareArgs &a)
 DiptychCudaRope ropeOf(std::span<const float> frequencies, float magnitude, bool interleaved)
 {
     return {frequencies.data(), static_cast<std::int32_t>(frequencies.size()), interleaved ? 1 : 0, magnitude, nullptr};
+}
+
+// What one model may take of a card, in bytes; 0: all that is free.
+std::uint64_t shareOfMemory()
+{
+    const char *mebibytes = std::getenv("DIPTYCH_CUDA_MEMORY_MIB");
+    std::uint64_t value = 0;
+    if (mebibytes != nullptr)
+        std::from_chars(mebibytes, mebibytes + std::strlen(mebibytes), value);
+    return value << 20U;
 }
 
 class CudaBackend final : public Backend {
@@ -445,6 +456,12 @@ public:
     {
         DeviceMemory result;
         m_api.memory(m_api.context, &result.free, &result.total);
+        if (m_free == 0)
+            m_free = result.free;
+        if (const std::uint64_t share = shareOfMemory(); share > 0) {
+            const std::uint64_t taken = m_free - std::min(m_free, result.free);
+            result.free = std::min(result.free, share - std::min(share, taken));
+        }
         return result;
     }
 
@@ -608,6 +625,7 @@ private:
     std::string m_id;
     bool m_exact; // float32 throughout: nothing is packed, no tensor cores
     StepInputs m_step;
+    std::uint64_t m_free = 0; // when first asked
 };
 
 std::vector<std::filesystem::path> pluginPlaces()

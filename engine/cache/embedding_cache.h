@@ -17,7 +17,7 @@ struct PictureEmbedding {
     Buffer rows; // [tokenCount, hidden] F32
     int tokenCount = 0;
     PictureMemory memory; // of the same rows; empty unless the model has cross-modal blocks
-    std::size_t bytes() const { return rows.bytes() + memory.rows.bytes(); }
+    std::size_t bytes() const { return rows.bytes() + memory.bytes(); }
 };
 
 // Embeddings of pictures by content and tiling, least recently used go first. Those in use live on

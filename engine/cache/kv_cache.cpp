@@ -84,9 +84,11 @@ Result<KvPlan> planKv(const KvPlanInput &input)
     return plan;
 }
 
-Result<KvCache> KvCache::create(Backend &backend, const KvShape &shape, DType dtype, int blocks)
+Result<KvCache> KvCache::create(Backend &backend, const KvShape &shape, DType dtype, int blocks, Backend *first,
+                                int firstLayers)
 {
     KvCache cache;
+    Backend *place = &backend;
     const auto allocate = [&](int heads, int dim) -> Result<std::byte *> {
         const auto bytes =
             (Checked::fromSigned(heads) * Checked::fromSigned(dim) *
@@ -94,12 +96,13 @@ Result<KvCache> KvCache::create(Backend &backend, const KvShape &shape, DType dt
                 .atMost(PTRDIFF_MAX);
         if (!bytes)
             return Error{ErrorCode::OutOfMemory, "the context does not fit the address space"};
-        ENGINE_TRY(Buffer buffer, backend.allocate(static_cast<std::size_t>(*bytes)));
+        ENGINE_TRY(Buffer buffer, place->allocate(static_cast<std::size_t>(*bytes)));
         cache.m_bytes += *bytes;
         cache.m_buffers.push_back(std::move(buffer));
         return cache.m_buffers.back().data();
     };
     for (int layer = 0; layer < shape.layers; ++layer) {
+        place = first && layer < firstLayers ? first : &backend;
         KvLayer entry{.dtype = dtype,
                       .kvHeads = shape.kvHeads,
                       .keyDim = shape.keyDim,

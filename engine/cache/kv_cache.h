@@ -33,7 +33,9 @@ Result<KvPlan> planKv(const KvPlanInput &input);
 // The memory behind the blocks of one model: keys and values per layer.
 class KvCache {
 public:
-    static Result<KvCache> create(Backend &backend, const KvShape &shape, DType dtype, int blocks);
+    // The first `firstLayers` lie with `first` where a model is split.
+    static Result<KvCache> create(Backend &backend, const KvShape &shape, DType dtype, int blocks, Backend *first = nullptr,
+        int firstLayers = 0);
     std::span<const KvLayer> layers() const { return m_layers; }
     std::uint64_t bytes() const { return m_bytes; }
 

@@ -70,6 +70,8 @@ void addCardWork(CardNeed &need, const ModelConfig &config, bool isQuantised, do
     // The same as bfloat16 for the tensor cores; of experts the middle of every chosen one and its result.
     const std::uint64_t narrow = 2 * std::max({hidden, dense, heads * (text.attention == AttentionKind::Latent ? latent + rope : number(text.headDim))});
     const std::uint64_t chosen = number(moe.expertsPerToken) * (2 * number(moe.expertIntermediate) + 4 * hidden);
+    need.activeBytes = activeBytes;
+    need.isSupported = text.indexer.heads == 0;
     need.workRowBytes = 4 * (streams + widest) + narrow + (moe.routedExperts > 0 ? chosen : 0);
     need.workBytes = kFixedBytes + 4 * (hidden + number(text.vocabulary));
     if (isQuantised) {
@@ -95,6 +97,7 @@ CardNeed cardNeed(const ModelFiles &files)
     const ModelConfig &config = files.config();
     CardNeed need;
     std::uint64_t small = 0, quantised = 0, embeddings = 0;
+    need.layerBytes.assign(static_cast<std::size_t>(std::max(config.text.layers, 0)), 0);
     for (const FileTensor &tensor : files.tensors()) {
         if (!isLoaded(config.text, tensor.name))
             continue;
@@ -105,11 +108,14 @@ CardNeed cardNeed(const ModelFiles &files)
         else if (!isExpert) // experts of a layer become one weight
             bytes = (bytes + kPage - 1) / kPage * kPage;
         need.weightBytes += bytes;
+        if (const int layer = layerOf(config.text, tensor.name); layer >= 0)
+            need.layerBytes[static_cast<std::size_t>(layer)] += bytes;
         need.expertBytes += isExpert ? bytes : 0;
         need.visionBytes += config.vision && !tensor.name.starts_with(config.text.tensorPrefix) ? bytes : 0;
         quantised += kernels::dtypeInfo(tensor.dtype).isQuantised ? bytes : 0;
         embeddings += tensor.name.ends_with("embed_tokens.weight") && !config.text.tiedEmbeddings ? bytes : 0;
     }
+    need.embeddingBytes = embeddings;
     need.weightBytes += (small + kPage - 1) / kPage * kPage - small;
     const MoeConfig &moe = config.text.moe;
     const double share = moe.routedExperts > 0 ? static_cast<double>(moe.expertsPerToken) / moe.routedExperts : 0.0;

@@ -31,13 +31,7 @@ bool isUnused(const std::string &name)
 // Layers behind the last one predict several tokens at once (architectures.md 2.7).
 bool isMtp(const TextConfig &text, const std::string &name)
 {
-    const std::string start = text.tensorPrefix + "model.layers.";
-    if (!name.starts_with(start))
-        return false;
-    int layer = 0;
-    for (std::size_t i = start.size(); i < name.size() && name[i] >= '0' && name[i] <= '9' && layer < 100000; ++i)
-        layer = layer * 10 + (name[i] - '0');
-    return layer >= text.layers;
+    return layerOf(text, name) >= text.layers;
 }
 
 std::uint64_t elementsOf(const FileTensor &tensor)
@@ -178,6 +172,17 @@ Result<ModelInfo> inspectPath(const std::filesystem::path &path, bool listTensor
 
 } // namespace
 
+int layerOf(const TextConfig &text, std::string_view name)
+{
+    const std::string start = text.tensorPrefix + "model.layers.";
+    if (!name.starts_with(start))
+        return -1;
+    int layer = 0;
+    for (std::size_t i = start.size(); i < name.size() && name[i] >= '0' && name[i] <= '9' && layer < 100000; ++i)
+        layer = layer * 10 + (name[i] - '0');
+    return layer;
+}
+
 bool isLoaded(const TextConfig &text, const std::string &name)
 {
     return !isMtp(text, name) && !isUnused(name);
@@ -193,6 +198,7 @@ ModelInfo describeModel(const ModelFiles &files, bool listTensors)
     info.warnings = files.warnings();
     info.parameters = 0;
     std::uint64_t mtpParameters = 0;
+    info.layerBytes.assign(static_cast<std::size_t>(std::max(config.text.layers, 0)), 0);
     for (const FileTensor &tensor : files.tensors()) {
         const bool isForMtp = isMtp(config.text, tensor.name);
         mtpParameters += isForMtp ? elementsOf(tensor) : 0;
@@ -201,6 +207,9 @@ ModelInfo describeModel(const ModelFiles &files, bool listTensors)
             const std::uint64_t bytes = loadedBytes(tensor);
             const std::string_view name = tensor.name;
             info.weightBytes += bytes;
+            if (const int layer = layerOf(config.text, name); layer >= 0)
+                info.layerBytes[static_cast<std::size_t>(layer)] += bytes;
+            info.embeddingBytes += name.ends_with("embed_tokens.weight") ? bytes : 0;
             info.expertBytes += name.find(".mlp.experts.") != std::string_view::npos ? bytes : 0;
             info.visionBytes += config.vision && !name.starts_with(config.text.tensorPrefix) ? bytes : 0;
         }

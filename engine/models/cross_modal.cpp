@@ -10,8 +10,8 @@ namespace engine {
 Tensor memoryPlane(const PictureMemory &memory, const CrossModalConfig &config, int plane)
 {
     const std::int64_t width = std::int64_t{config.heads} * config.headDim;
-    const std::int64_t first = std::int64_t{plane} * memory.tokens * width;
-    return memory.rows.view({memory.tokens, width}, DType::F32, static_cast<std::size_t>(first) * sizeof(float));
+    const std::int64_t first = std::int64_t{plane % 2} * memory.tokens * width;
+    return memory.blocks[static_cast<std::size_t>(plane / 2)].view({memory.tokens, width}, DType::F32, static_cast<std::size_t>(first) * sizeof(float));
 }
 
 CrossModalRows::CrossModalRows(const Batch &batch)

@@ -18,12 +18,42 @@ struct Layer : DecoderLayer {
     std::unique_ptr<CrossModalBlock> crossModal; // most models: none
 };
 
+// Rows that lie with one backend into rows of another's memory; both packed.
+void moveRows(Backend &from, Tensor source, Backend &to, Tensor target)
+{
+    if (&from == &to) {
+        to.copyRows(target, source);
+        return;
+    }
+    ENGINE_ASSERT(source.rowStride == source.columns() && target.rowStride == target.columns());
+    const auto floats = static_cast<std::size_t>(source.rows() * source.columns());
+    if (from.hostMemory()) {
+        to.toDevice(target, source.data, floats * sizeof(float));
+    } else if (to.hostMemory()) {
+        from.toHost(target.data, source);
+    } else {
+        std::vector<float> between(floats);
+        from.toHost(between.data(), source);
+        to.toDevice(target, between.data(), floats * sizeof(float));
+    }
+}
+
+// A backend that some of the layers run on, and their working memory there.
+struct Place {
+    Backend *backend = nullptr;
+    Scratch stream, scratch;
+    Tensor hidden, normed, compact; // of a step, in `stream`
+};
+
 class Decoder final : public LanguageModel {
 public:
-    Decoder(const TextConfig &config, Backend &backend)
-        : m_config(config)
-        , m_backend(backend)
+    explicit Decoder(const LoadContext &context)
+        : m_config(context.files->config().text)
+        , m_backend(*context.backend)
+        , m_firstLayers(context.firstBackend ? context.firstLayers : 0)
     {
+        m_last.backend = context.backend;
+        m_first.backend = context.firstBackend;
     }
 
     Status load(WeightLoader &loader, const LayerParts &parts);
@@ -41,12 +71,16 @@ private:
     int cacheLayers() const { return m_config.layers + (m_mtp ? 1 : 0); }
     Status checkBatch(const Batch &batch) const;
     Status reserve(const Batch &batch);
+    Status reserve(Place &place, const Batch &batch, int begin, int end) const;
     Status reserveLogits(const Batch &batch);
-    void embed(const Batch &batch, Tensor hidden);
+    Status finishFirst() { return m_firstLayers > 0 ? m_first.backend->finishStep() : Status(Done{}); }
+    void embed(const Batch &batch, const Place &place);
     Result<PictureMemory> emptyMemory(std::int64_t tokens);
-    void lookAtPictures(Step &step, const Layer &layer, CrossModalRows &rows, Tensor hidden, Tensor compact);
+    void lookAtPictures(Step &step, const Layer &layer, CrossModalRows &rows, const Place &place);
     void writePictureAttention(const Batch &batch, const CrossModalRows &rows) const;
-    void runLayers(Step &step, CrossModalRows &crossRows, Tensor hidden, Tensor normed, Tensor compact);
+    void takeStream(Place &place, std::int64_t rows, const CrossModalRows &crossRows) const;
+    void runLayers(Step &step, CrossModalRows &crossRows, const Place &place, int begin, int end);
+    Place &placeOf(int layer) { return layer < m_firstLayers ? m_first : m_last; }
     void writeLogits(const Batch &batch, Tensor hidden, const Weight &norm, const Weight &head);
     void returnLogits(const Batch &batch, std::size_t first, Tensor logits);
     bool isSteady(const Batch &batch) const;
@@ -55,12 +89,15 @@ private:
     const Weight &head() const { return m_head ? *m_head : *m_embeddings; }
 
     TextConfig m_config;
-    Backend &m_backend;
+    Backend &m_backend;              // of m_last
+    // Embeddings and the first layers lie in m_first where there are such layers, everything else in m_last.
+    int m_firstLayers;
+    Place m_first, m_last;
     WeightPtr m_embeddings, m_norm, m_head; // no m_head: tied
     std::vector<Layer> m_layers;
     std::unique_ptr<MtpLayer> m_mtp; // none: not asked for
-    Scratch m_stream, m_scratch, m_logits;
-    Tensor m_hidden;                 // of the last step's rows, in m_stream
+    Scratch m_logits;
+    Tensor m_hidden;                 // of the last step's rows, in m_last
     Scratch m_draftHidden;
     std::vector<float> m_observed;
     std::vector<kernels::ChooseRule> m_rules;
@@ -72,13 +109,18 @@ Status Decoder::load(WeightLoader &loader, const LayerParts &parts)
     const std::string model = m_config.tensorPrefix + "model.";
     const std::string headName = m_config.tensorPrefix + "lm_head.weight";
     const bool hasHead = loader.has(headName) || !m_config.tiedEmbeddings;
-    ENGINE_TRY(m_embeddings,
-        loader.table(model + "embed_tokens.weight", m_config.vocabulary, m_config.hidden, !hasHead));
+    const bool isSplit = m_firstLayers > 0;
+    if (isSplit)
+        loader.useBackend(*m_first.backend);
+    ENGINE_TRY(m_embeddings, loader.table(model + "embed_tokens.weight", m_config.vocabulary, m_config.hidden,
+        hasHead ? WeightLoader::TableUse::Rows : isSplit ? WeightLoader::TableUse::RowsAsHead : WeightLoader::TableUse::Head));
     const auto settings = std::make_shared<AttentionSettings>();
     settings->rope = makeRopeTable(m_config.rope,
         m_config.attention == AttentionKind::Latent ? m_config.ropeHeadDim : m_config.headDim);
     settings->window = std::max(loader.context().options.attentionWindow, 0);
     for (int index = 0; index < m_config.layers; ++index) {
+        if (index == m_firstLayers)
+            loader.useBackend(m_backend);
         Layer layer;
         ENGINE_TRY(static_cast<DecoderLayer &>(layer), loadDecoderLayer(loader, parts, index, settings));
         if (m_config.crossModal &&
@@ -89,9 +131,9 @@ Status Decoder::load(WeightLoader &loader, const LayerParts &parts)
         m_layers.push_back(std::move(layer));
     }
     ENGINE_TRY(m_norm, loader.vector(model + "norm.weight", m_config.hidden));
-    if (hasHead) {
-        ENGINE_TRY(m_head, loader.linear(headName, m_config.vocabulary, m_config.hidden,
-            WeightLoader::Storage::Careful));
+    if (hasHead || isSplit) { // tied embeddings lie in both places, each read where it is
+        ENGINE_TRY(m_head, loader.linear(hasHead ? headName : model + "embed_tokens.weight", m_config.vocabulary,
+            m_config.hidden, WeightLoader::Storage::Careful));
     }
     if (loader.context().options.speculative == Speculative::Mtp && m_config.mtpLayers > 0) {
         ENGINE_TRY(m_mtp, MtpLayer::load(loader, parts, settings));
@@ -149,17 +191,25 @@ std::int64_t Decoder::logitRowsAtOnce(std::size_t wanted) const
 
 Status Decoder::reserve(const Batch &batch)
 {
+    if (m_firstLayers > 0)
+        ENGINE_CHECK(reserve(m_first, batch, 0, m_firstLayers));
+    ENGINE_CHECK(reserve(m_last, batch, m_firstLayers, m_config.layers));
+    return reserveLogits(batch);
+}
+
+// Working memory of the layers [begin, end).
+Status Decoder::reserve(Place &place, const Batch &batch, int begin, int end) const
+{
     const auto rows = static_cast<std::int64_t>(batch.ids.size());
     const int streams = m_config.crossModal ? 3 : 2;
-    ENGINE_CHECK(m_stream.reserve(m_backend, streams * Scratch::cost(rows, m_config.hidden)));
+    ENGINE_CHECK(place.stream.reserve(*place.backend, streams * Scratch::cost(rows, m_config.hidden)));
     std::int64_t most = 0;
-    for (const Layer &layer : m_layers)
-        if (layer.crossModal)
-            most = std::max(most, layer.crossModal->scratchFloats(rows));
-    for (const Layer &layer : m_layers)
-        most = std::max({most, layer.attention->scratchFloats(rows), layer.feedForward->scratchFloats(rows)});
-    ENGINE_CHECK(m_scratch.reserve(m_backend, most));
-    return reserveLogits(batch);
+    for (int index = begin; index < end; ++index) {
+        const Layer &layer = m_layers[static_cast<std::size_t>(index)];
+        most = std::max({most, layer.attention->scratchFloats(rows), layer.feedForward->scratchFloats(rows),
+            layer.crossModal ? layer.crossModal->scratchFloats(rows) : 0});
+    }
+    return place.scratch.reserve(*place.backend, most);
 }
 
 Status Decoder::reserveLogits(const Batch &batch)
@@ -171,13 +221,13 @@ Status Decoder::reserveLogits(const Batch &batch)
         Scratch::cost(rows, m_config.hidden) + Scratch::cost(rows, m_config.vocabulary));
 }
 
-void Decoder::embed(const Batch &batch, Tensor hidden)
+void Decoder::embed(const Batch &batch, const Place &place)
 {
-    m_backend.embed({.table = m_embeddings.get(), .ids = batch.ids, .output = hidden});
+    place.backend->embed({.table = m_embeddings.get(), .ids = batch.ids, .output = place.hidden});
     for (const EmbeddingSplice &splice : batch.splices) {
         const std::int64_t count = splice.embeddings.rows();
-        ENGINE_ASSERT(splice.firstRow >= 0 && splice.firstRow + count <= hidden.shape[0]);
-        m_backend.copyRows(rowsOf(hidden, splice.firstRow, count), splice.embeddings);
+        ENGINE_ASSERT(splice.firstRow >= 0 && splice.firstRow + count <= place.hidden.shape[0]);
+        moveRows(m_backend, splice.embeddings, *place.backend, rowsOf(place.hidden, splice.firstRow, count));
     }
 }
 
@@ -228,16 +278,25 @@ void Decoder::returnLogits(const Batch &batch, std::size_t first, Tensor logits)
     }
 }
 
-void Decoder::runLayers(Step &step, CrossModalRows &crossRows, Tensor hidden, Tensor normed, Tensor compact)
+void Decoder::takeStream(Place &place, std::int64_t rows, const CrossModalRows &crossRows) const
 {
-    embed(step.batch, hidden);
-    step.layer = 0;
-    for (const Layer &layer : m_layers) {
-        layer.attend(step, hidden, normed, m_config.rmsEpsilon);
+    place.stream.clear();
+    place.hidden = place.stream.take(rows, m_config.hidden);
+    place.normed = place.stream.take(rows, m_config.hidden);
+    place.compact = crossRows.isEmpty() || crossRows.areAll() ? place.hidden : place.stream.take(crossRows.rows(), m_config.hidden);
+}
+
+// The layers [begin, end), which lie in `place`; the embeddings before the first of all.
+void Decoder::runLayers(Step &step, CrossModalRows &crossRows, const Place &place, int begin, int end)
+{
+    if (begin == 0)
+        embed(step.batch, place);
+    for (step.layer = begin; step.layer < end; ++step.layer) {
+        const Layer &layer = m_layers[static_cast<std::size_t>(step.layer)];
+        layer.attend(step, place.hidden, place.normed, m_config.rmsEpsilon);
         if (layer.crossModal && !crossRows.isEmpty())
-            lookAtPictures(step, layer, crossRows, hidden, compact);
-        layer.feed(step, hidden, normed, m_config.rmsEpsilon);
-        ++step.layer;
+            lookAtPictures(step, layer, crossRows, place);
+        layer.feed(step, place.hidden, place.normed, m_config.rmsEpsilon);
     }
 }
 
@@ -256,7 +315,8 @@ std::uint64_t Decoder::stepKey(const Batch &batch, Tensor hidden) const
     std::uint64_t key = 0xCBF29CE484222325ULL; // FNV-1a over 64-bit words
     const auto add = [&](std::uint64_t word) { key = (key ^ word) * 0x100000001B3ULL; };
     add(batch.ids.size());
-    const std::byte *const addresses[] = {hidden.data, m_scratch.data(), m_logits.data(), batch.cache[0].keys};
+    const std::byte *const addresses[] = {hidden.data, m_last.scratch.data(), m_logits.data(),
+        batch.cache[static_cast<std::size_t>(m_firstLayers)].keys};
     for (const std::byte *address : addresses)
         add(reinterpret_cast<std::uintptr_t>(address));
     add(static_cast<std::uint64_t>(batch.experts.maxExperts));
@@ -271,11 +331,7 @@ Status Decoder::forward(const Batch &batch)
     ENGINE_CHECK(checkBatch(batch));
     ENGINE_CHECK(reserve(batch));
     const auto rows = static_cast<std::int64_t>(batch.ids.size());
-    m_stream.clear();
-    const Tensor hidden = m_stream.take(rows, m_config.hidden);
-    const Tensor normed = m_stream.take(rows, m_config.hidden);
-
-    Step step{.backend = m_backend, .batch = batch, .scratch = m_scratch, .rows = static_cast<int>(rows)};
+    Step step{.backend = m_backend, .batch = batch, .scratch = m_last.scratch, .rows = static_cast<int>(rows)};
     const std::size_t observedRows = batch.observations ? batch.observeRows.size() : 0;
     if (batch.observations)
         batch.observations->assign(observedRows, {});
@@ -288,18 +344,29 @@ Status Decoder::forward(const Batch &batch)
     }
 
     CrossModalRows crossRows(batch);
-    const Tensor compact = crossRows.isEmpty() || crossRows.areAll() ? hidden : m_stream.take(crossRows.rows(), m_config.hidden);
+    takeStream(m_last, rows, crossRows);
+    const Tensor hidden = m_last.hidden;
     m_hidden = hidden;
-    m_backend.beginStep({.ids = batch.ids, .positions = batch.positions, .sequences = batch.sequences,
-        .blockTokens = batch.cache[0].blockTokens});
+    const StepInputs inputs{.ids = batch.ids, .positions = batch.positions, .sequences = batch.sequences,
+        .blockTokens = batch.cache[0].blockTokens};
+    m_backend.beginStep(inputs);
+    if (m_firstLayers > 0) {
+        takeStream(m_first, rows, crossRows);
+        Step first{.backend = *m_first.backend, .batch = batch, .scratch = m_first.scratch, .rows = step.rows,
+            .observed = step.observed, .observeStride = step.observeStride};
+        m_first.backend->beginStep(inputs);
+        runLayers(first, crossRows, m_first, 0, m_firstLayers);
+        moveRows(*m_first.backend, m_first.hidden, m_backend, hidden);
+        ENGINE_CHECK(finishFirst());
+    }
     if (crossRows.isEmpty() && isSteady(batch)) {
         m_logits.clear();
         const Tensor logits = m_logits.take(rows, m_config.vocabulary);
         const auto queue = [&] {
-            runLayers(step, crossRows, hidden, normed, compact);
-            m_backend.rmsNorm({.input = hidden, .weight = m_norm.get(), .output = normed,
+            runLayers(step, crossRows, m_last, m_firstLayers, m_config.layers);
+            m_backend.rmsNorm({.input = hidden, .weight = m_norm.get(), .output = m_last.normed,
                 .epsilon = m_config.rmsEpsilon});
-            m_backend.linear({.input = normed, .weight = &head(), .output = logits});
+            m_backend.linear({.input = m_last.normed, .weight = &head(), .output = logits});
         };
         const Replay replay = m_backend.replay(stepKey(batch, hidden));
         if (replay != Replay::Done)
@@ -308,7 +375,7 @@ Status Decoder::forward(const Batch &batch)
             queue();
         returnLogits(batch, 0, logits);
     } else {
-        runLayers(step, crossRows, hidden, normed, compact);
+        runLayers(step, crossRows, m_last, m_firstLayers, m_config.layers);
         if (!batch.logitRows.empty())
             writeLogits(batch, hidden, *m_norm, head());
     }
@@ -327,18 +394,18 @@ Status Decoder::forward(const Batch &batch)
     return Done{};
 }
 
-void Decoder::lookAtPictures(Step &step, const Layer &layer, CrossModalRows &rows, Tensor hidden, Tensor compact)
+void Decoder::lookAtPictures(Step &step, const Layer &layer, CrossModalRows &rows, const Place &place)
 {
     const std::vector<int> &blocks = m_config.crossModal->layers;
     const auto index = static_cast<int>(std::ranges::find(blocks, step.layer) - blocks.begin());
-    m_scratch.clear();
+    step.scratch.clear();
     if (rows.areAll()) {
-        layer.crossModal->forward(step, rows, index, hidden);
+        layer.crossModal->forward(step, rows, index, place.hidden);
         return;
     }
-    rows.gather(m_backend, hidden, compact);
-    layer.crossModal->forward(step, rows, index, compact);
-    rows.scatter(m_backend, compact, hidden);
+    rows.gather(step.backend, place.hidden, place.compact);
+    layer.crossModal->forward(step, rows, index, place.compact);
+    rows.scatter(step.backend, place.compact, place.hidden);
 }
 
 void Decoder::writePictureAttention(const Batch &batch, const CrossModalRows &rows) const
@@ -359,10 +426,12 @@ void Decoder::writePictureAttention(const Batch &batch, const CrossModalRows &ro
 Result<PictureMemory> Decoder::emptyMemory(std::int64_t tokens)
 {
     const std::int64_t width = std::int64_t{m_config.crossModal->heads} * m_config.crossModal->headDim;
-    const auto planes = static_cast<std::int64_t>(2 * m_config.crossModal->layers.size());
     PictureMemory memory;
     memory.tokens = static_cast<int>(tokens);
-    ENGINE_TRY(memory.rows, m_backend.allocate(static_cast<std::size_t>(planes * tokens * width) * sizeof(float)));
+    for (const int layer : m_config.crossModal->layers) {
+        ENGINE_TRY(Buffer block, placeOf(layer).backend->allocate(static_cast<std::size_t>(2 * tokens * width) * sizeof(float)));
+        memory.blocks.push_back(std::move(block));
+    }
     return memory;
 }
 
@@ -370,13 +439,21 @@ Result<PictureMemory> Decoder::rememberPicture(Tensor rows)
 {
     ENGINE_ASSERT(m_config.crossModal && rows.columns() == m_config.hidden);
     ENGINE_TRY(PictureMemory memory, emptyMemory(rows.rows()));
-    int index = 0;
-    for (const Layer &layer : m_layers)
-        if (layer.crossModal) {
-            layer.crossModal->remember(m_backend, rows, memoryPlane(memory, *m_config.crossModal, 2 * index),
-                memoryPlane(memory, *m_config.crossModal, 2 * index + 1));
-            ++index;
-        }
+    Scratch copied; // the picture for the first layers
+    Tensor firstRows = rows;
+    if (m_firstLayers > 0) {
+        ENGINE_CHECK(copied.reserve(*m_first.backend, Scratch::cost(rows.rows(), rows.columns())));
+        firstRows = copied.take(rows.rows(), rows.columns());
+        moveRows(m_backend, rows, *m_first.backend, firstRows);
+    }
+    const std::vector<int> &layers = m_config.crossModal->layers;
+    for (int index = 0; index < static_cast<int>(layers.size()); ++index) {
+        const int layer = layers[static_cast<std::size_t>(index)];
+        m_layers[static_cast<std::size_t>(layer)].crossModal->remember(*placeOf(layer).backend,
+            layer < m_firstLayers ? firstRows : rows, memoryPlane(memory, *m_config.crossModal, 2 * index),
+            memoryPlane(memory, *m_config.crossModal, 2 * index + 1));
+    }
+    ENGINE_CHECK(finishFirst());
     ENGINE_CHECK(m_backend.finishStep());
     return memory;
 }
@@ -389,13 +466,15 @@ Result<PictureMemory> Decoder::joinMemories(std::span<const PictureMemory *const
         tokens += memory->tokens;
     ENGINE_TRY(PictureMemory joined, emptyMemory(tokens));
     for (int plane = 0; plane < 2 * static_cast<int>(m_config.crossModal->layers.size()); ++plane) {
+        Backend &backend = *placeOf(m_config.crossModal->layers[static_cast<std::size_t>(plane / 2)]).backend;
         const Tensor target = memoryPlane(joined, *m_config.crossModal, plane);
         std::int64_t first = 0;
         for (const PictureMemory *memory : memories) {
-            m_backend.copyRows(rowsOf(target, first, memory->tokens), memoryPlane(*memory, *m_config.crossModal, plane));
+            backend.copyRows(rowsOf(target, first, memory->tokens), memoryPlane(*memory, *m_config.crossModal, plane));
             first += memory->tokens;
         }
     }
+    ENGINE_CHECK(finishFirst());
     ENGINE_CHECK(m_backend.finishStep());
     return joined;
 }
@@ -407,7 +486,7 @@ Status Decoder::draft(const Batch &batch)
     const auto rows = static_cast<std::int64_t>(batch.ids.size());
     ENGINE_CHECK(m_mtp->reserve(m_backend, rows));
     ENGINE_CHECK(m_draftHidden.reserve(m_backend, Scratch::cost(rows, m_config.hidden)));
-    ENGINE_CHECK(m_scratch.reserve(m_backend, m_mtp->scratchFloats(rows)));
+    ENGINE_CHECK(m_last.scratch.reserve(m_backend, m_mtp->scratchFloats(rows)));
     ENGINE_CHECK(reserveLogits(batch));
     m_draftHidden.clear();
     const Tensor hidden = m_draftHidden.take(rows, m_config.hidden);
@@ -421,7 +500,7 @@ Status Decoder::draft(const Batch &batch)
         i += run;
     }
     m_backend.rmsNorm({.input = hidden, .weight = m_norm.get(), .output = hidden, .epsilon = m_config.rmsEpsilon});
-    Step step{.backend = m_backend, .batch = batch, .scratch = m_scratch, .rows = static_cast<int>(rows),
+    Step step{.backend = m_backend, .batch = batch, .scratch = m_last.scratch, .rows = static_cast<int>(rows),
         .layer = m_config.layers};
     m_mtp->forward(step, *m_embeddings, hidden);
     if (!batch.logitRows.empty())
@@ -504,7 +583,7 @@ Result<std::unique_ptr<LanguageModel>> loadDecoder(WeightLoader &loader, const L
 {
     const TextConfig &config = loader.config().text;
     ENGINE_CHECK(checkTextConfig(config, loader.context().files->path().string()));
-    auto decoder = std::make_unique<Decoder>(config, *loader.context().backend);
+    auto decoder = std::make_unique<Decoder>(loader.context());
     ENGINE_CHECK(decoder->load(loader, parts));
     return std::unique_ptr<LanguageModel>(std::move(decoder));
 }

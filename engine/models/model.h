@@ -32,7 +32,7 @@ struct KvShape {
 // Rows of picture embeddings that replace token embeddings.
 struct EmbeddingSplice {
     int firstRow = 0;        // in the batch
-    Tensor embeddings;       // [n, hidden] F32 in the backend's memory
+    Tensor embeddings;       // [n, hidden] F32, packed, in the memory of LoadContext::backend
 };
 
 struct RowObservation {
@@ -117,6 +117,10 @@ struct ModelBundle {
 struct LoadContext {
     std::shared_ptr<const ModelFiles> files;
     Backend *backend = nullptr;
+    // Where a model is split: this one holds the token embeddings and the first layers, `backend` the rest with the picture
+    // path and the output layer, so that a step crosses once. Models without guesses of their own (MTP) only.
+    Backend *firstBackend = nullptr;
+    int firstLayers = 0; // of it; fewer than the model has
     LoadOptions options;
     std::stop_token stop;
     std::atomic<std::uint64_t> *doneBytes = nullptr; // progress, may be null

@@ -29,7 +29,7 @@ Result<std::unique_ptr<MtpLayer>> MtpLayer::load(WeightLoader &loader, const Lay
     module->m_epsilon = config.rmsEpsilon;
     if (!isCopy(files, prefix + ".embed_tokens.weight", model + "embed_tokens.weight")) {
         ENGINE_TRY(module->m_embeddings,
-            loader.table(prefix + ".embed_tokens.weight", config.vocabulary, config.hidden, false));
+            loader.table(prefix + ".embed_tokens.weight", config.vocabulary, config.hidden, WeightLoader::TableUse::Rows));
     }
     ENGINE_TRY(module->m_embeddingNorm, loader.vector(prefix + ".enorm.weight", config.hidden));
     ENGINE_TRY(module->m_hiddenNorm, loader.vector(prefix + ".hnorm.weight", config.hidden));

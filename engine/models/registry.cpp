@@ -48,6 +48,9 @@ Result<ModelBundle> loadModel(const LoadContext &context)
     if (config.text.crossModal && !context.backend->hasCrossModal())
         return Error{ErrorCode::Unsupported, "The model " + context.files->path().string() +
                 " has cross-modal attention blocks (cross_modal), which this device does not run yet: choose the processor (--device cpu)."};
+    if (context.options.speculative == Speculative::Mtp && context.firstBackend)
+        return Error{ErrorCode::Unsupported, "The model " + context.files->path().string() +
+                " cannot guess tokens ahead (MTP) where its layers are split between card and processor."};
     if (context.options.speculative == Speculative::Mtp && (config.text.mtpLayers < 1 || config.vision)) {
         return Error{ErrorCode::Unsupported, context.files->path().string() +
                 " holds no layer that guesses tokens ahead (MTP), so it cannot decode speculatively."};

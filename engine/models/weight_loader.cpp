@@ -154,7 +154,7 @@ WeightPtr WeightLoader::counted(WeightPtr weight, double activeShare)
 Result<WeightPtr> WeightLoader::linear(const std::string &name, std::int64_t out, std::int64_t in, Storage storage)
 {
     ENGINE_TRY(const FileTensor *tensor, begin(name, {out, in}));
-    ENGINE_TRY(WeightPtr weight, m_context.backend->upload(*tensor, options(storage)));
+    ENGINE_TRY(WeightPtr weight, m_backend->upload(*tensor, options(storage)));
     end(*tensor);
     return counted(std::move(weight));
 }
@@ -162,7 +162,7 @@ Result<WeightPtr> WeightLoader::linear(const std::string &name, std::int64_t out
 Result<WeightPtr> WeightLoader::joinRows(std::span<const FileTensor *const> tensors, std::int64_t in)
 {
     if (tensors.size() == 1)
-        return m_context.backend->upload(*tensors[0], options(Storage::Requantised));
+        return m_backend->upload(*tensors[0], options(Storage::Requantised));
     FileTensor whole = *tensors[0];
     std::vector<std::byte> bytes, scales;
     std::int64_t rows = 0;
@@ -174,7 +174,7 @@ Result<WeightPtr> WeightLoader::joinRows(std::span<const FileTensor *const> tens
     whole.bytes = bytes;
     whole.scales = scales;
     whole.shape = {rows, in};
-    return m_context.backend->upload(whole, options(Storage::Requantised));
+    return m_backend->upload(whole, options(Storage::Requantised));
 }
 
 Result<JoinedLinear> WeightLoader::joined(std::span<const Rows> parts, std::int64_t in)
@@ -228,17 +228,17 @@ Result<WeightPtr> WeightLoader::uploadFloat32(std::span<const float> numbers, co
     FileTensor tensor;
     tensor.shape = shape;
     tensor.bytes = std::as_bytes(numbers);
-    ENGINE_TRY(WeightPtr weight, m_context.backend->upload(tensor, {}));
+    ENGINE_TRY(WeightPtr weight, m_backend->upload(tensor, {}));
     return counted(std::move(weight));
 }
 
-Result<WeightPtr> WeightLoader::table(const std::string &name, std::int64_t rows, std::int64_t columns, bool alsoHead)
+Result<WeightPtr> WeightLoader::table(const std::string &name, std::int64_t rows, std::int64_t columns, TableUse use)
 {
     ENGINE_TRY(const FileTensor *tensor, begin(name, {rows, columns}));
     ENGINE_TRY(WeightPtr weight,
-        m_context.backend->upload(*tensor, options(alsoHead ? Storage::Careful : Storage::AsFile)));
+        m_backend->upload(*tensor, options(use == TableUse::Rows ? Storage::AsFile : Storage::Careful)));
     end(*tensor);
-    return counted(std::move(weight), alsoHead || rows == 0 ? 1.0 : 1.0 / static_cast<double>(rows));
+    return counted(std::move(weight), use == TableUse::Head || rows == 0 ? 1.0 : 1.0 / static_cast<double>(rows));
 }
 
 Result<WeightPtr> WeightLoader::expertSet(const std::string &prefix, const std::string &projection, int count,
@@ -288,7 +288,7 @@ Result<WeightPtr> WeightLoader::expertSet(const std::string &prefix, const std::
     for (const FileTensor &slice : slices)
         pointers.push_back(&slice);
     ENGINE_TRY(WeightPtr weight,
-        m_context.backend->uploadExperts(pointers, options(Storage::Requantised)));
+        m_backend->uploadExperts(pointers, options(Storage::Requantised)));
     for (const FileTensor *source : sources)
         end(*source);
     return counted(std::move(weight), activeShare);
@@ -307,14 +307,14 @@ Result<WeightLoader::Experts> WeightLoader::experts(const std::string &prefix, i
 Result<std::vector<float>> WeightLoader::values(const std::string &name, const Shape &shape)
 {
     ENGINE_TRY(const FileTensor *tensor, begin(name, shape));
-    ENGINE_TRY(std::vector<float> numbers, m_context.backend->dequantize(*tensor));
+    ENGINE_TRY(std::vector<float> numbers, m_backend->dequantize(*tensor));
     end(*tensor);
     return numbers;
 }
 
 Result<WeightPtr> WeightLoader::computed(std::span<const float> values, const Shape &shape)
 {
-    ENGINE_TRY(WeightPtr weight, m_context.backend->uploadValues(values, shape));
+    ENGINE_TRY(WeightPtr weight, m_backend->uploadValues(values, shape));
     return counted(std::move(weight));
 }
 

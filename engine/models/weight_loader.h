@@ -41,7 +41,10 @@ private:
 // bytes and stops when asked. Every error names the tensor, what was wanted and the file.
 class WeightLoader {
 public:
-    explicit WeightLoader(const LoadContext &context) : m_context(context) {}
+    explicit WeightLoader(const LoadContext &context) : m_context(context), m_backend(context.backend) {}
+
+    // Where the weights asked for from now on go; the context's backend at first.
+    void useBackend(Backend &backend) { m_backend = &backend; }
 
     const LoadContext &context() const { return m_context; }
     const ModelConfig &config() const { return m_context.files->config(); }
@@ -61,8 +64,10 @@ public:
     Result<WeightPtr> vector(const std::string &name, std::int64_t size);
     // As float32 on the device whatever the file has (routers).
     Result<WeightPtr> float32(const std::string &name, const Shape &shape);
-    // Token embeddings; `alsoHead`: they are read in whole for every token.
-    Result<WeightPtr> table(const std::string &name, std::int64_t rows, std::int64_t columns, bool alsoHead);
+    // What token embeddings are read for: rows; in whole for every token too; rows, stored as those of a head, so that
+    // both give the same numbers.
+    enum class TableUse { Rows = 1, Head, RowsAsHead };
+    Result<WeightPtr> table(const std::string &name, std::int64_t rows, std::int64_t columns, TableUse use);
     struct Experts {
         WeightPtr gate, up, down;
     };
@@ -99,6 +104,7 @@ private:
         std::vector<std::byte> bytes;
     };
     const LoadContext &m_context;
+    Backend *m_backend;
     std::unique_ptr<kernels::ThreadPool> m_pool; // for tensors that are made, from the first one on
     std::map<std::string, Made> m_made; // between begin() and end()
     std::set<const FileTensor *> m_asked;

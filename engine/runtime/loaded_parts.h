@@ -28,12 +28,17 @@ struct LoadedParts {
     std::string noTokenizer; // why there is none
     std::unique_ptr<ChatFormat> chatFormat;     // with a tokenizer
     std::unique_ptr<Backend> backend; // of its own, so that a load never meets a running step
+    std::unique_ptr<Backend> firstBackend; // of a split model: token embeddings and the first layers
+    int firstLayers = 0;
     std::uint64_t freeBefore = 0; // on a card, when the backend was made
     MemoryPlan memoryPlan;        // made then; of a card only
     ModelBundle bundle;
     KvPlan plan;
     KvCache cache;
 };
+
+// Chunk edges are the same in every run: they depend on the model and its devices alone, never on the clock.
+int promptRowsOf(const LoadedParts &parts);
 
 struct LoadCounters {
     std::atomic<std::uint64_t> doneBytes{0}, totalBytes{0};
@@ -43,6 +48,13 @@ struct LoadCounters {
 using PartsLoader = std::function<Result<std::unique_ptr<LoadedParts>>(
     const LoadOptions &options, std::stop_token stop, LoadCounters &counters)>;
 
+// The devices of this machine; replaced by tests.
+struct Machine {
+    std::function<Result<std::unique_ptr<Backend>>(const LoadOptions &)> openCard;
+    std::function<std::uint64_t()> freeBytes; // for the processor
+};
+Result<std::unique_ptr<LoadedParts>> loadPartsOn(const Machine &machine, const LoadOptions &options, std::stop_token stop,
+                                                 LoadCounters &counters);
 // The real one: files, tokenizer, backend, weights, cache.
 Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::stop_token stop,
                                                LoadCounters &counters);

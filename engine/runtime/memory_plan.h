@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace engine {
 
@@ -18,11 +19,15 @@ struct CachePlan {
     DType type = DType::BF16;
     KvPlan blocks;
     std::uint64_t bytes = 0;
+    std::uint64_t hostBytes = 0; // of a split model, the part on the processor
 };
 struct CachePlanInput {
     std::uint64_t numbersPerToken = 0; // in all layers
     int modelContext = 0;
     std::uint64_t freeBytes = 0;       // after the weights, on a card also after what steps work in
+    int layers = 1;                    // of a split model: all,
+    int firstLayers = 0;               // those on the processor,
+    std::uint64_t hostFreeBytes = 0;   // and what is free there after their weights
 };
 // Errors as planKv.
 Result<CachePlan> planCache(const CachePlanInput &input, const LoadOptions &options);
@@ -33,11 +38,20 @@ Result<int> cardOf(const std::string &device);
 
 // planMemory for a device with so much free memory.
 Result<MemoryPlan> planMemoryIn(const ModelInfo &info, const LoadOptions &options, std::uint64_t freeBytes);
+// planMemory for a card and a processor with so much free memory: options.cardLayers is decided here. The plan of a model
+// that is not split after all has no cardLayers.
+Result<MemoryPlan> planMemoryIn(const ModelInfo &info, const LoadOptions &options, std::uint64_t cardBytes, std::uint64_t hostBytes);
+// Rows of one prompt chunk, so that it takes about a tenth of a second at the rates below: by the model and the device
+// alone. `firstLayers` of `layers` run on the processor where a model is split.
+int promptRowsOf(double activeBytes, bool isHost, int firstLayers = 0, int layers = 1);
+// Of all weights, re-quantised as the options say.
+std::uint64_t weightBytesOf(const ModelInfo &info, const LoadOptions &options);
 // What steps work in on a card, where a sequence holds so many tokens.
 std::uint64_t workBytesOf(const CardNeed &need, int contextTokens);
 
-// What would run where this load does not: a smaller context, re-quantised weights, the processor, each with its numbers.
-// Empty, or sentences with a space before them. `cardBytes` 0: no card can be used.
+// loadOffers for so much free memory. `cardBytes` 0: no card can be used.
+std::vector<LoadOffer> loadOffersIn(const ModelInfo &info, const LoadOptions &options, std::uint64_t cardBytes, std::uint64_t hostBytes);
+// Their sentences with a space before each, for the end of an error.
 std::string whatFits(const ModelInfo &info, const LoadOptions &options, std::uint64_t cardBytes, std::uint64_t hostBytes);
 
 } // namespace engine

@@ -19,14 +19,15 @@ namespace engine {
 
 namespace {
 
-Result<std::unique_ptr<Backend>> makeBackend(const LoadOptions &options)
+Result<std::unique_ptr<Backend>> openProcessor(const LoadOptions &options)
 {
-    const bool exact = options.precision == Precision::Exact;
-    if (options.device.empty() || options.device == "cpu")
-        return makeCpuBackend(
-            {.threads = workerThreads(options.threads), .exact = exact, .isa = {}});
+    return makeCpuBackend({.threads = workerThreads(options.threads), .exact = options.precision == Precision::Exact, .isa = {}});
+}
+
+Result<std::unique_ptr<Backend>> openCard(const LoadOptions &options)
+{
     ENGINE_TRY(const int card, cardOf(options.device));
-    return makeCudaBackend(card, exact);
+    return makeCudaBackend(card, options.precision == Precision::Exact);
 }
 
 Status checkOptions(const LoadOptions &options)
@@ -55,7 +56,7 @@ std::uint64_t freeOnCard(const LoadedParts &parts)
 // One chunk of a prompt, so that what steps work in has its size before the first question.
 Status warmUp(LoadedParts &parts)
 {
-    const int rows = std::min({parts.info.onCard.chunkRows, parts.plan.contextTokens, parts.plan.blocks * kBlockTokens});
+    const int rows = std::min({promptRowsOf(parts), parts.plan.contextTokens, parts.plan.blocks * kBlockTokens});
     std::vector<std::int32_t> ids(static_cast<std::size_t>(std::max(rows, 1)), 0);
     std::vector<std::int32_t> blocks((ids.size() + kBlockTokens - 1) / kBlockTokens);
     std::iota(blocks.begin(), blocks.end(), 0);
@@ -67,8 +68,19 @@ Status warmUp(LoadedParts &parts)
 
 } // namespace
 
+int promptRowsOf(const LoadedParts &parts)
+{
+    return promptRowsOf(parts.bundle.activeBytesPerToken, parts.backend->hostMemory(), parts.firstLayers, std::max(parts.info.layers, 1));
+}
+
 Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::stop_token stop,
                                                LoadCounters &counters)
+{
+    return loadPartsOn({.openCard = openCard, .freeBytes = [] { return probeMemory().freeBytes; }}, options, stop, counters);
+}
+
+Result<std::unique_ptr<LoadedParts>> loadPartsOn(const Machine &machine, const LoadOptions &options, std::stop_token stop,
+                                                 LoadCounters &counters)
 {
     const auto cancelled = [] { return Error{ErrorCode::Cancelled, "loading was stopped"}; };
     ENGINE_CHECK(checkOptions(options));
@@ -107,8 +119,11 @@ Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::
     if (stop.stop_requested())
         return cancelled();
 
-    const std::uint64_t hostBytes = probeMemory().freeBytes;
-    auto backend = makeBackend(options);
+    const std::uint64_t hostBytes = machine.freeBytes();
+    const bool host = !isCard(options);
+    if (host && !options.device.empty() && options.device != "cpu")
+        ENGINE_CHECK(cardOf(options.device)); // says what is known
+    auto backend = host ? openProcessor(options) : machine.openCard(options);
     if (!backend) {
         Error error = std::move(backend).error();
         if (error.code == ErrorCode::DeviceLost)
@@ -116,27 +131,34 @@ Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::
         return error;
     }
     parts->backend = std::move(backend).value();
-    const bool host = parts->backend->hostMemory();
     if (!host) {
         parts->freeBefore = parts->backend->memory().free;
-        auto plan = planMemoryIn(parts->info, options, parts->freeBefore);
+        auto plan = planMemoryIn(parts->info, options, parts->freeBefore, hostBytes);
         if (!plan && plan.error().code == ErrorCode::OutOfMemory) {
             return Error{ErrorCode::OutOfMemory,
                          "the model does not fit on the card: " + std::move(plan).error().message + "." +
                              whatFits(parts->info, options, parts->freeBefore, hostBytes)};
         }
+        if (!plan && options.cardLayers != 0)
+            return std::move(plan).error();
         if (plan)
             parts->memoryPlan = *plan;
+        if (parts->memoryPlan.cardLayers > 0) {
+            ENGINE_TRY(parts->firstBackend, openProcessor(options));
+            parts->firstLayers = parts->info.layers - parts->memoryPlan.cardLayers;
+        }
     }
-    if (const MemoryState memory = probeMemory();
-        host && parts->info.weightBytes > memory.freeBytes) {
+    const std::uint64_t hostWeights = host ? weightBytesOf(parts->info, options) : parts->memoryPlan.hostWeightBytes;
+    if (hostWeights > hostBytes) {
         return Error{ErrorCode::OutOfMemory,
-                     "the weights take " + mebibytes(parts->info.weightBytes) + " and " +
-                         mebibytes(memory.freeBytes) +
-                         " are free; close other models or choose a smaller or more quantised one"};
+                     "the weights take " + mebibytes(hostWeights) + " and " + mebibytes(hostBytes) +
+                         " are free; close other models or choose a smaller or more quantised one." +
+                         whatFits(parts->info, options, parts->freeBefore, hostBytes)};
     }
     ENGINE_TRY(parts->bundle, loadModel({.files = parts->files,
                                          .backend = parts->backend.get(),
+                                         .firstBackend = parts->firstBackend.get(),
+                                         .firstLayers = parts->firstLayers,
                                          .options = options,
                                          .stop = stop,
                                          .doneBytes = &counters.doneBytes}));
@@ -149,10 +171,14 @@ Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::
     const KvShape shape = parts->bundle.text->kvShape();
     ENGINE_TRY(const CachePlan plan, planCache({.numbersPerToken = kvBytesPerToken(shape, DType::F32) / sizeof(float),
                                                 .modelContext = config.contextTokens,
-                                                .freeBytes = host ? probeMemory().freeBytes : freeOnCard(*parts)},
+                                                .freeBytes = host ? machine.freeBytes() : freeOnCard(*parts),
+                                                .layers = std::max(parts->info.layers, 1),
+                                                .firstLayers = parts->firstLayers,
+                                                .hostFreeBytes = machine.freeBytes()},
                                                options));
     parts->plan = plan.blocks;
-    ENGINE_TRY(parts->cache, KvCache::create(*parts->backend, shape, plan.type, parts->plan.blocks));
+    ENGINE_TRY(parts->cache, KvCache::create(*parts->backend, shape, plan.type, parts->plan.blocks, parts->firstBackend.get(),
+                                                  parts->firstLayers));
     if (!host)
         ENGINE_CHECK(warmUp(*parts));
     counters.doneBytes = counters.totalBytes.load();

@@ -40,7 +40,7 @@ std::string keyOf(const LoadOptions &options)
     const auto canonical = std::filesystem::canonical(options.path, error);
     std::string key = error ? options.path : canonical.string();
     for (const std::string &part :
-         {canonicalDevice(options.device), std::to_string(options.threads),
+         {canonicalDevice(options.device), std::to_string(options.cardLayers), std::to_string(options.threads),
           std::to_string(options.contextTokens), std::to_string(options.attentionWindow),
           std::to_string(static_cast<int>(options.precision)),
           std::to_string(static_cast<int>(options.speculative)), options.requantize})
@@ -246,6 +246,7 @@ std::vector<LoadedModel> RuntimeImpl::models() const
         model.info = entry.info;
         model.options = entry.options;
         model.contextTokens = parts.plan.contextTokens;
+        model.cardLayers = parts.memoryPlan.cardLayers;
         model.running = *entry.running;
         model.memory.weightBytes = parts.bundle.weightBytes;
         model.memory.kvBytes = parts.cache.bytes();

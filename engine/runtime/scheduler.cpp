@@ -6,7 +6,6 @@
 #include "runtime/batch_builder.h"
 
 #include <algorithm>
-#include <bit>
 #include <new>
 #include <string>
 
@@ -23,21 +22,6 @@ bool sameExperts(const ExpertOptions &a, const ExpertOptions &b)
            a.stopExpertIds == b.stopExpertIds;
 }
 
-// Rows of one prompt chunk, so that a chunk takes about a tenth of a second at the rates below.
-// Depends on the model and the device alone, never on the clock: chunk edges are the same in every
-// run.
-int chunkTokensFor(const LoadedParts &parts)
-{
-    const bool host = parts.backend->hostMemory();
-    const double bytesPerTenth = host ? 5e9 : 2e13; // weight bytes times rows
-    const int largest = host ? 256 : 4096;
-    const double rows = bytesPerTenth / std::max(parts.bundle.activeBytesPerToken, 1.0);
-    if (rows >= largest)
-        return largest;
-    return std::max(16,
-                    static_cast<int>(std::bit_floor(static_cast<unsigned>(std::max(rows, 1.0)))));
-}
-
 } // namespace
 
 Scheduler::Scheduler(LoadedParts &parts)
@@ -45,7 +29,7 @@ Scheduler::Scheduler(LoadedParts &parts)
     , m_blocks(parts.plan.blocks)
     , m_embeddings(kEmbeddingBytes)
     , m_stopIds(parts.bundle.text->config().stopIds)
-    , m_chunkTokens(chunkTokensFor(parts))
+    , m_chunkTokens(promptRowsOf(parts))
 {
     publishMemory();
     if (!parts.tokenizer)

@@ -116,6 +116,9 @@ void TestCli::wrongUseEndsWithTwo_data()
     QTest::newRow("empty question") << QStringList{"ask", " "};
     QTest::newRow("temperature below zero") << QStringList{"ask", "--temperature", "-1", "Hello"};
     QTest::newRow("unknown device") << QStringList{"ask", "--device", "toaster", "Hello"};
+    QTest::newRow("card layers on the processor") << QStringList{"ask", "--gpu-layers", "3", "Hello"};
+    QTest::newRow("no layer on the card") << QStringList{"ask", "--device", "cuda", "--gpu-layers", "0", "Hello"};
+    QTest::newRow("half a layer") << QStringList{"ask", "--device", "cuda", "--gpu-layers", "1.5", "Hello"};
     QTest::newRow("bad thinking") << QStringList{"ask", "--think", "hard", "Hello"};
     QTest::newRow("bad experts") << QStringList{"ask", "--max-experts", "0", "Hello"};
     QTest::newRow("bench with guesses") << QStringList{"bench", "--speculative", "mtp"};

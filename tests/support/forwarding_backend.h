@@ -58,6 +58,11 @@ public:
     }
     void toHost(void *host, engine::Tensor source) override { m_inner->toHost(host, source); }
     engine::Status finishStep() override { return m_inner->finishStep(); }
+    bool hasTokenSelection() const override { return m_inner->hasTokenSelection(); }
+    void selectTokens(const engine::SelectTokensArgs &args) override { m_inner->selectTokens(args); }
+    bool hasCrossModal() const override { return m_inner->hasCrossModal(); }
+    void crossModalAttention(const engine::CrossModalAttentionArgs &args) override { m_inner->crossModalAttention(args); }
+    void crossModalGate(const engine::CrossModalGateArgs &args) override { m_inner->crossModalGate(args); }
     void choose(const engine::ChooseArgs &args, std::span<kernels::Choice> choices) override
     {
         m_inner->choose(args, choices);

@@ -22,11 +22,16 @@ struct AdapterOptions {
     double scale = 1.0; // on top of the adapter's own
 };
 
+inline constexpr int kLayersThatFit = -1;
+
 // How to load one model. Two loads of the same files with other options are two models.
 struct LoadOptions {
     std::string path;            // folder (Hugging Face layout) or .gguf file
     std::string name;            // what people see; empty: taken from the path
     std::string device = "cpu";  // "cpu", "cuda", "cuda:N"
+    // On a card: so many of the last layers with the output layer and the picture path there, the layers before them on the
+    // processor. 0: all of them or none. kLayersThatFit: all, and where they do not fit as many as do.
+    int cardLayers = 0;
     int threads = 0;             // cpu worker threads, 0: as many as allowed
     int contextTokens = 0;       // 0: what the model allows, within memory
     int attentionWindow = 0;     // sliding window in tokens, 0: off
@@ -45,11 +50,15 @@ struct TensorSummary {
 
 // What a model takes on a card in native precision, before its context.
 struct CardNeed {
+    bool isSupported = true; // false: cards lack an operation of the model (V3.2's choice of tokens)
     std::uint64_t weightBytes = 0;                  // all of them
     std::uint64_t expertBytes = 0, visionBytes = 0; // of these, routed experts and the picture path
     std::uint64_t workBytes = 0;                    // what steps work in,
     std::uint64_t workRowBytes = 0;                 // and that for each row of a prompt, of which
     int chunkRows = 0;                              // so many go through together
+    double activeBytes = 0;                         // weights read for a token
+    std::vector<std::uint64_t> layerBytes;          // [layers] of weightBytes; empty: only the sum is known
+    std::uint64_t embeddingBytes = 0;               // of weightBytes, where nothing else reads the token embeddings
 };
 
 // What a set of model files holds. Made without loading weights.
@@ -66,6 +75,8 @@ struct ModelInfo {
     std::uint64_t weightBytes = 0;          // in memory after load
     std::uint64_t expertBytes = 0;          // of the files: routed experts,
     std::uint64_t visionBytes = 0;          // and the picture path
+    std::vector<std::uint64_t> layerBytes;  // of weightBytes: [layers], empty where only the sum is known,
+    std::uint64_t embeddingBytes = 0;       // and the token embeddings
     CardNeed onCard;
     std::uint64_t kvBytesPerToken = 0;
     int contextTokens = 0;     // largest the model allows

@@ -58,6 +58,7 @@ struct LoadedModel {
     LoadOptions options;
     MemoryUse memory;
     int contextTokens = 0; // as loaded
+    int cardLayers = 0;    // of a split model: the last so many lie on the card; 0: not split
     int running = 0;       // generations in progress or waiting
 };
 
@@ -119,11 +120,33 @@ struct MemoryPlan {
     std::uint64_t freeBytes = 0;                    // of the device, before the load
     std::uint64_t contextBytes = 0;
     int contextTokens = 0;          // of one sequence
+    // Split models: so many of the last layers lie on the card. The numbers above are of the card, these of the processor.
+    int cardLayers = 0;
+    std::uint64_t hostWeightBytes = 0, hostContextBytes = 0, hostFreeBytes = 0;
+    std::uint64_t hostBytes() const { return hostWeightBytes + hostContextBytes; }
     std::uint64_t totalBytes() const { return weightBytes + contextBytes + workBytes; }
 };
 // By the loader's own rules and the memory that is free now; of a card, which is opened for it. OutOfMemory or BadRequest
 // where the context would be refused; the error says what would fit. DeviceLost: there is no such card.
 Result<MemoryPlan> planMemory(const ModelInfo &info, const LoadOptions &options);
+
+// A load that fits where another did not.
+struct LoadOffer {
+    enum class Kind {
+        SmallerContext = 1, // on the same device
+        Requantised,        // on the same device, with a smaller context where need be
+        Split,              // the last layers on the card, the first on the processor
+        Processor,          // all of it there, re-quantised or with a smaller context where need be
+    };
+    Kind kind = Kind::SmallerContext;
+    LoadOptions options; // complete; its context is the plan's
+    MemoryPlan plan;
+};
+// What would run where `options` do not, best first, by the memory that is free now; of a card, which is opened for it.
+// Every offer has passed the loader's own plan. Empty: nothing would, or `options` themselves fit.
+std::vector<LoadOffer> loadOffers(const ModelInfo &info, const LoadOptions &options);
+// The offer as a sentence with its numbers, as errors of the loader end with.
+std::string sentenceOf(const LoadOffer &offer, const ModelInfo &info);
 
 // Reads headers and config only. `listTensors` fills ModelInfo::tensors.
 Result<ModelInfo> inspectModel(const std::string &path, bool listTensors = false);

@@ -1,10 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/text/small_tokenizer.h"
 #include "runtime/measure.h"
 #include "runtime/scheduler.h"
 
-#include "engine/models/picture_golden.h"
+#include "engine/models/picture_folder.h"
 
 #include <QTemporaryDir>
 #include <QTest>
@@ -38,21 +37,11 @@ private:
         for (const char *name : {"deepseek-vl2-cross-modal", "deepseek-vl2-small", "deepseek-vl2-tiny"})
             QTest::newRow(name) << QString::fromLatin1(name);
     }
-    // The golden's model in a folder of its own, with a tokenizer.
     bool open(const QString &golden)
     {
         m_folder = std::make_unique<QTemporaryDir>();
         m_golden = readPictureGolden(golden);
-        const auto write = [&](const char *name, const QByteArray &bytes) {
-            QFile file(m_folder->filePath(QString::fromLatin1(name)));
-            return file.open(QIODevice::WriteOnly) && file.write(bytes) == bytes.size();
-        };
-        for (const char *name : {"config.json", "model.safetensors"})
-            if (!QFile::copy(m_golden.folder + u'/' + QString::fromLatin1(name), m_folder->filePath(QString::fromLatin1(name))))
-                return false;
-        // The picture token, 7, is the byte 7 of this tokenizer.
-        return m_golden.cases.size() == 4 && write("tokenizer.json", QByteArray::fromStdString(smallTokenizerJson().dump()))
-            && write("processor_config.json", R"({"image_token": "\u0007"})");
+        return writePictureModel(m_golden, *m_folder);
     }
 
     std::unique_ptr<ModelSlot> load()

@@ -91,7 +91,7 @@ void TestMemoryPlan::whatDoesNotFitComesWithWhatDoes_data()
     QTest::newRow("a long context") << 32768 << 2000 << 100 << QStringList{"A context of ", " tokens fits on the card"}
                                     << QStringList{"Re-quantised", "processor"};
     QTest::newRow("the weights") << 0 << 900 << 4000
-                                 << QStringList{"Re-quantised to q8_0 the weights take 532 MiB", "On the processor it takes 1", "4000 MiB are free"}
+                                 << QStringList{"Re-quantised to q8_0 the weights take 532 MiB", "to q4_0 the weights take 282 MiB", "On the processor it takes 3400 MiB", "4000 MiB are free"}
                                  << QStringList{"A context of"};
     QTest::newRow("nearly everything") << 0 << 420 << 100 << QStringList{"Re-quantised to q4_0 the weights take 282 MiB"}
                                        << QStringList{"q8_0", "processor"};
