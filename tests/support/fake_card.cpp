@@ -1,0 +1,146 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+// A libdiptych-cuda.so without a card: memory is the processor's, operations do nothing, every token is the same. For the
+// paths around a card: opening, memory, steps that fail.
+#include "fake_card.h"
+
+#include "backend/cuda_plugin_api.h"
+#include "kernels/choose.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+
+extern "C" __attribute__((visibility("default"))) FakeCard fakeCard;
+FakeCard fakeCard;
+
+namespace {
+
+constexpr std::size_t kHeader = 64; // the size lies before what is handed out
+
+// Stands for every operation that queues work: arguments are left alone, and what asks whether it was done hears no.
+int nothing()
+{
+    return 0;
+}
+
+void close(void *) {}
+const char *deviceName(void *) { return "Pretended Card 8 GB"; }
+
+void memory(void *, std::uint64_t *free, std::uint64_t *total)
+{
+    const std::uint64_t taken = fakeCard.usedBytes + fakeCard.otherProgramsBytes;
+    *total = fakeCard.totalBytes;
+    *free = *total > taken ? *total - taken : 0;
+}
+
+void *allocate(void *context, std::size_t bytes)
+{
+    std::uint64_t free = 0, total = 0;
+    memory(context, &free, &total);
+    if (bytes > free)
+        return nullptr;
+    void *block = std::aligned_alloc(kHeader, (bytes + 2 * kHeader - 1) / kHeader * kHeader);
+    if (block == nullptr)
+        return nullptr;
+    std::memset(block, 0, bytes + kHeader);
+    std::memcpy(block, &bytes, sizeof bytes);
+    fakeCard.usedBytes += bytes;
+    return static_cast<std::byte *>(block) + kHeader;
+}
+
+void release(void *, void *device)
+{
+    if (device == nullptr)
+        return;
+    void *block = static_cast<std::byte *>(device) - kHeader;
+    std::size_t bytes = 0;
+    std::memcpy(&bytes, block, sizeof bytes);
+    fakeCard.usedBytes -= bytes;
+    std::free(block);
+}
+
+void toDevice(void *, void *device, const void *host, std::size_t bytes) { std::memcpy(device, host, bytes); }
+void toHost(void *, void *host, const void *device, std::size_t bytes) { std::memcpy(host, device, bytes); }
+
+int finishStep(void *, char *error, std::size_t errorBytes)
+{
+    std::this_thread::sleep_for(std::chrono::microseconds(fakeCard.stepMicroseconds));
+    if (fakeCard.isLost) {
+        std::snprintf(error, errorBytes, "unspecified launch failure");
+        return 1;
+    }
+    if (fakeCard.fullAfterSteps >= 0 && fakeCard.fullAfterSteps-- == 0) {
+        std::snprintf(error, errorBytes, "room for a step");
+        return 2;
+    }
+    return 0;
+}
+
+std::size_t packedBytes(void *, const DiptychCudaWeight *) { return 0; }
+DiptychCudaSteps steps(void *) { return {0, 0, 0, ""}; }
+
+void choose(void *, DiptychCudaRows logits, std::int32_t, const void *, void *choices)
+{
+    auto *chosen = static_cast<kernels::Choice *>(choices);
+    for (std::int64_t row = 0; row < logits.rows; ++row) {
+        chosen[row] = {};
+        chosen[row].id = 100;
+        chosen[row].state = kernels::ChoiceState::Chosen;
+    }
+}
+
+int refuse(char *error, std::size_t bytes, const char *why)
+{
+    std::snprintf(error, bytes, "%s", why);
+    return 1;
+}
+
+} // namespace
+
+extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint32_t abi, const char *, int device, int,
+    DiptychCudaApi *api, char *error, std::size_t errorBytes)
+{
+    // The sentences of the real one.
+    switch (fakeCard.opening.load()) {
+    case FakeCard::Opening::Works: break;
+    case FakeCard::Opening::OldDriver:
+        return refuse(error, errorBytes, "the NVIDIA driver is missing or older than CUDA 13 needs; update it");
+    case FakeCard::Opening::NoCard:
+        return refuse(error, errorBytes, "no NVIDIA card can be used: no CUDA-capable device is detected");
+    case FakeCard::Opening::WrongGeneration:
+        return refuse(error, errorBytes, "Pretended Card is of a generation this build has no code for (sm_61)");
+    case FakeCard::Opening::OtherBuild:
+        return refuse(error, errorBytes, "the CUDA plug-in is of another build of Diptych; install both from one package");
+    case FakeCard::Opening::Busy:
+        return refuse(error, errorBytes, "the card does not answer; another program may hold it exclusively");
+    }
+    if (abi != DIPTYCH_CUDA_ABI)
+        return refuse(error, errorBytes, "the CUDA plug-in is of another build of Diptych; install both from one package");
+    if (device != 0)
+        return refuse(error, errorBytes, ("there is no CUDA device " + std::to_string(device) + "; this machine has 1").c_str());
+    *api = {};
+    // All of the table, whatever a later one adds, then what must answer.
+    constexpr std::size_t kFirst = offsetof(DiptychCudaApi, close);
+    int (*const stand)() = nothing;
+    for (std::size_t at = kFirst; at + sizeof stand <= sizeof *api; at += sizeof stand)
+        std::memcpy(reinterpret_cast<std::byte *>(api) + at, &stand, sizeof stand);
+    api->abi = DIPTYCH_CUDA_ABI;
+    api->context = &fakeCard;
+    api->close = close;
+    api->deviceName = deviceName;
+    api->memory = memory;
+    api->allocate = allocate;
+    api->release = release;
+    api->toDevice = toDevice;
+    api->toHost = toHost;
+    api->finishStep = finishStep;
+    api->packedBytes = packedBytes;
+    api->steps = steps;
+    api->choose = choose;
+    return 0;
+}

@@ -1,0 +1,19 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+// What the plug-in of fake_card.cpp pretends; tests reach it by the library's symbol.
+struct FakeCard {
+    enum class Opening : int { Works = 1, OldDriver, NoCard, WrongGeneration, OtherBuild, Busy };
+    std::atomic<Opening> opening{Opening::Works};
+    std::atomic<std::uint64_t> totalBytes{std::uint64_t{8} << 30U};
+    std::atomic<std::uint64_t> otherProgramsBytes{0}; // taken by other programs
+    std::atomic<std::uint64_t> usedBytes{0};          // allocated here
+    std::atomic<bool> isLost{false};                  // every step fails
+    std::atomic<int> fullAfterSteps{-1};              // one step finds no memory after so many; -1: never
+    std::atomic<int> stepMicroseconds{0};             // what a step takes
+};
+#define FAKE_CARD_SYMBOL "fakeCard"
