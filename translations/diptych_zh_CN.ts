@@ -9,6 +9,79 @@
     </message>
 </context>
 <context>
+    <name>LoadOffers</name>
+    <message>
+        <source>%1 of %2 free on the card</source>
+        <translation>显卡空闲 %2，需要 %1</translation>
+    </message>
+    <message>
+        <source>%1 of %2 free memory</source>
+        <translation>内存空闲 %2，需要 %1</translation>
+    </message>
+    <message>
+        <source>context of %1 tokens</source>
+        <translation>上下文 %1 个词元</translation>
+    </message>
+    <message>
+        <source>; </source>
+        <comment>between parts of a line</comment>
+        <translation>；</translation>
+    </message>
+    <message>
+        <source>Use a shorter context</source>
+        <translation>使用较短的上下文</translation>
+    </message>
+    <message>
+        <source>Pack the weights to %1 bits</source>
+        <translation>将权重压缩到 %1 位</translation>
+    </message>
+    <message>
+        <source>answers may differ a little</source>
+        <translation>回答可能略有不同</translation>
+    </message>
+    <message>
+        <source>Put %1 of %2 layers on the card</source>
+        <translation>将 %2 层中的 %1 层放在显卡上</translation>
+    </message>
+    <message>
+        <source>the others in %1 of %2 free memory</source>
+        <translation>其余各层需要内存 %1，空闲 %2</translation>
+    </message>
+    <message>
+        <source>slower</source>
+        <translation>速度较慢</translation>
+    </message>
+    <message>
+        <source>Use the processor</source>
+        <translation>使用处理器</translation>
+    </message>
+    <message>
+        <source>Use the processor, weights packed to %1 bits</source>
+        <translation>使用处理器，权重压缩到 %1 位</translation>
+    </message>
+    <message>
+        <source>%1 of %2 layers on the card</source>
+        <translation>%2 层中的 %1 层在显卡上</translation>
+    </message>
+    <message>
+        <source>on the card</source>
+        <translation>在显卡上</translation>
+    </message>
+    <message>
+        <source>on the processor</source>
+        <translation>在处理器上</translation>
+    </message>
+    <message>
+        <source>weights packed to %1 bits</source>
+        <translation>权重压缩到 %1 位</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <comment>between parts of a list</comment>
+        <translation>，</translation>
+    </message>
+</context>
+<context>
     <name>sentences</name>
     <message>
         <source>The picture file is empty.</source>
@@ -234,6 +307,58 @@
         <source>There is no memory left to open %1.</source>
         <translation>没有足够内存打开 %1。</translation>
     </message>
+    <message>
+        <source>The model does not fit on the card: a context of %1 tokens needs %2 and %3 can be used; close another model or ask for a smaller context</source>
+        <translation>模型放不进显卡：%1 个词元的上下文需要 %2，可用的只有 %3；请关闭其他模型，或使用较短的上下文</translation>
+    </message>
+    <message>
+        <source>The model does not fit on the card: the weights take %1 and every step %2 to work in, and %3 are free on the card</source>
+        <translation>模型放不进显卡：权重需要 %1，每一步计算另需 %2，显卡空闲 %3</translation>
+    </message>
+    <message>
+        <source>the CUDA plug-in is not installed; models run on the processor</source>
+        <translation>没有安装 CUDA 插件；模型在处理器上运行</translation>
+    </message>
+    <message>
+        <source>the CUDA plug-in cannot be loaded: %1</source>
+        <translation>无法加载 CUDA 插件：%1</translation>
+    </message>
+    <message>
+        <source>the CUDA plug-in is of another build of Diptych; install both from one package</source>
+        <translation>CUDA 插件与 Diptych 不是同一个版本；请从同一个安装包安装两者</translation>
+    </message>
+    <message>
+        <source>the NVIDIA driver is missing or older than CUDA 13 needs; update it</source>
+        <translation>没有 NVIDIA 驱动，或驱动版本低于 CUDA 13 的要求；请更新驱动</translation>
+    </message>
+    <message>
+        <source>no NVIDIA card can be used: %1</source>
+        <translation>没有可用的 NVIDIA 显卡：%1</translation>
+    </message>
+    <message>
+        <source>there is no CUDA device %1; this machine has %2</source>
+        <translation>没有 CUDA 设备 %1；这台机器有 %2 个</translation>
+    </message>
+    <message>
+        <source>the card does not answer; another program may hold it exclusively</source>
+        <translation>显卡没有响应；可能被其他程序独占</translation>
+    </message>
+    <message>
+        <source>%1 is of a generation this build has no code for (%2)</source>
+        <translation>此版本不支持 %1 这一代显卡（%2）</translation>
+    </message>
+    <message>
+        <source>the card has no memory left for Diptych&apos;s own buffers</source>
+        <translation>显卡没有剩余显存供 Diptych 自身使用</translation>
+    </message>
+    <message>
+        <source>the card failed (%1); start Diptych again, or load the model on the processor</source>
+        <translation>显卡出错（%1）；请重新启动 Diptych，或在处理器上加载模型</translation>
+    </message>
+    <message>
+        <source>the card has no memory left for this (%1); ask again with a shorter context, or load the model with a smaller one</source>
+        <translation>显卡没有足够的显存（%1）；请缩短内容后重新提问，或以较短的上下文加载模型</translation>
+    </message>
 </context>
 <context>
     <name>ui::ActionsDialog</name>
@@ -315,6 +440,14 @@
     <message>
         <source>Have the model frame in the picture what you name</source>
         <translation>让模型在图中框出你写的东西</translation>
+    </message>
+    <message>
+        <source>%1 cannot be used as Settings say: %2 What would work:</source>
+        <translation>无法按设置使用 %1：%2可行的办法：</translation>
+    </message>
+    <message>
+        <source>Ways to load the model that work</source>
+        <translation>可行的模型加载方式</translation>
     </message>
 </context>
 <context>
@@ -1112,6 +1245,22 @@ Everything runs on this machine; nothing is sent anywhere.</source>
         <source>Read from the engine: weights %1, context cache %2.</source>
         <translation>引擎实测：权重 %1，上下文缓存 %2。</translation>
     </message>
+    <message>
+        <source>Ways to load %1 that work</source>
+        <translation>%1 可行的加载方式</translation>
+    </message>
+    <message>
+        <source>Back to the settings</source>
+        <translation>恢复为设置中的方式</translation>
+    </message>
+    <message>
+        <source>Loads it again as Settings say.</source>
+        <translation>重新按设置加载。</translation>
+    </message>
+    <message>
+        <source>Loaded otherwise than Settings say: %1</source>
+        <translation>加载方式与设置不同：%1</translation>
+    </message>
 </context>
 <context>
     <name>ui::ModelLibrary</name>
@@ -1438,6 +1587,10 @@ Everything runs on this machine; nothing is sent anywhere.</source>
     <message>
         <source>From the next start: %1. What is in the present folder stays there.</source>
         <translation>下次启动起：%1。当前文件夹中的内容保留在原处。</translation>
+    </message>
+    <message>
+        <source>Models loaded from now on run here. A card cannot be used: %1</source>
+        <translation>此后加载的模型在这里运行。显卡不可用：%1</translation>
     </message>
 </context>
 <context>

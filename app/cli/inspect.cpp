@@ -5,6 +5,7 @@
 #include "model_lookup.h"
 #include "model_options.h"
 #include "output.h"
+#include "session.h"
 
 #include "engine/runtime.h"
 
@@ -90,10 +91,13 @@ int run(const InspectOptions &options)
     // A model that does not fit here can still be looked at: then the plan is its weights.
     const auto planned = engine::planMemory(*info, *load);
     engine::MemoryPlan plan{.weightBytes = info->weightBytes};
-    if (planned)
+    if (planned) {
         plan = *planned;
-    else
-        info->warnings.push_back(planned.error().message);
+    } else {
+        engine::Error error = planned.error();
+        addOffers(error, engine::loadOffers(*info, *load));
+        info->warnings.push_back(std::move(error.message));
+    }
     if (!options.json) {
         printText(*info, plan);
         return kDone;

@@ -7,6 +7,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <optional>
 
@@ -46,6 +47,27 @@ engine::Result<engine::AdapterOptions> adapterOptions(const std::string &text)
     if (adapter.path.empty())
         return usage("--lora takes FOLDER or FOLDER:SCALE");
     return adapter;
+}
+
+// The first card that has room for the model or part of it, else the processor; then stderr says why.
+void chooseDevice(engine::LoadOptions &options)
+{
+    const auto info = engine::inspectModel(options.path);
+    std::string why;
+    for (const engine::DeviceInfo &found : engine::Runtime::create()->devices()) {
+        if (found.id == "cpu" || !info)
+            continue;
+        options.device = found.id;
+        const engine::Result<engine::MemoryPlan> plan =
+            found.usable ? engine::planMemory(*info, options) : engine::Error{engine::ErrorCode::DeviceLost, found.whyNot};
+        if (plan)
+            return;
+        why = plan.error().message;
+    }
+    if (!why.empty())
+        std::fprintf(stderr, "diptych-cli: on the processor, because of the card: %s\n", why.c_str());
+    options.device = "cpu";
+    options.cardLayers = 0;
 }
 
 } // namespace
@@ -103,18 +125,12 @@ engine::Result<engine::LoadOptions> ModelOptions::loadOptions(std::size_t index)
     ENGINE_TRY(engine::LoadOptions options,
                findModel(index < models.size() ? models[index] : std::string()));
     options.device = device;
-    if (device == "auto") {
-        options.device = "cpu";
-        for (const engine::DeviceInfo &found : engine::Runtime::create()->devices())
-            if (options.device == "cpu" && found.usable && found.id.starts_with("cuda"))
-                options.device = found.id;
-    }
     if (!gpuLayers.empty() && gpuLayers != "auto") {
         const auto count = wholeNumber(gpuLayers);
         if (!count || *count < 1 || !device.starts_with("cuda"))
             return usage("--gpu-layers takes a number from 1 or auto, together with --device cuda; all layers on the processor is --device cpu");
         options.cardLayers = *count;
-    } else if (options.device != "cpu" && (device == "auto" || gpuLayers == "auto")) {
+    } else if (device == "auto" || (gpuLayers == "auto" && device != "cpu")) {
         options.cardLayers = engine::kLayersThatFit;
     }
     options.threads = threads;
@@ -123,6 +139,8 @@ engine::Result<engine::LoadOptions> ModelOptions::loadOptions(std::size_t index)
     options.speculative =
         speculative == "mtp" ? engine::Speculative::Mtp : engine::Speculative::None;
     options.precision = precision == "exact" ? engine::Precision::Exact : engine::Precision::Native;
+    if (device == "auto")
+        chooseDevice(options);
     for (const std::string &text : adapters) {
         ENGINE_TRY(engine::AdapterOptions adapter, adapterOptions(text));
         options.adapters.push_back(std::move(adapter));

@@ -55,6 +55,16 @@ private:
 
 } // namespace
 
+void addOffers(engine::Error &error, const std::vector<engine::LoadOffer> &offers)
+{
+    const bool isAboutRoom = error.code == engine::ErrorCode::OutOfMemory || error.code == engine::ErrorCode::DeviceLost;
+    if (!isAboutRoom || offers.empty())
+        return;
+    error.message += error.message.ends_with('.') ? "" : ".";
+    for (const engine::LoadOffer &offer : offers)
+        error.message += " " + engine::sentenceOf(offer);
+}
+
 Session::Session()
     : m_runtime(engine::Runtime::create())
 {}
@@ -68,7 +78,11 @@ engine::Result<engine::ModelId> Session::load(const engine::LoadOptions &options
     for (;;) {
         if (auto result = load->takeResult()) {
             m_loadMs += millisecondsSince(begin);
-            return *std::move(result);
+            if (result->ok())
+                return *std::move(result);
+            engine::Error error = std::move(*result).error();
+            addOffers(error, m_runtime->offers(options));
+            return error;
         }
         if (isInterrupted() && !isCancelled) {
             load->cancel();

@@ -43,6 +43,9 @@ private:
     double m_loadMs = 0;
 };
 
+// What would run instead, at the end of the error of a load that found no room or no card.
+void addOffers(engine::Error &error, const std::vector<engine::LoadOffer> &offers);
+
 // Failed and ContextFull carry an error, Cancelled gets one.
 engine::Status statusOf(const Answer &answer);
 

@@ -392,8 +392,13 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
     if (cudaGetDeviceProperties(&properties, device) != cudaSuccess || cudaSetDevice(device) != cudaSuccess)
         return refuse(error, errorBytes, "the card does not answer; another program may hold it exclusively");
     cudaFuncAttributes attributes{};
-    if (kc::probe(&attributes) != cudaSuccess) {
-        cudaGetLastError();
+    const cudaError_t probed = kc::probe(&attributes);
+    cudaGetLastError();
+    const bool hasCode = probed != cudaErrorNoKernelImageForDevice && probed != cudaErrorInvalidDeviceFunction
+        && probed != cudaErrorInvalidKernelImage && probed != cudaErrorUnsupportedPtxVersion;
+    if (probed != cudaSuccess && hasCode) // an error of an earlier step stays with the process
+        return refuse(error, errorBytes, std::string("the card failed (") + cudaGetErrorString(probed) + "); start Diptych again, or load the model on the processor");
+    if (probed != cudaSuccess) {
         return refuse(error, errorBytes, std::string(properties.name) + " is of a generation this build has no code for (sm_"
                 + std::to_string(properties.major) + std::to_string(properties.minor) + ")");
     }

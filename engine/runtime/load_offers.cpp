@@ -13,11 +13,6 @@ namespace {
 
 constexpr int kSmallestContext = 256, kUsefulContext = 4096;
 
-std::string mebibytes(std::uint64_t bytes)
-{
-    return std::to_string((bytes + (1U << 20U) - 1) >> 20U) + " MiB";
-}
-
 // A little less than fits now, so that it still fits when it is taken.
 int roundedContext(int tokens)
 {
@@ -114,7 +109,7 @@ private:
         if (!plan)
             return false;
         m_last.contextTokens = plan->contextTokens;
-        m_offers.push_back({kind, m_last, *plan});
+        m_offers.push_back({kind, m_last, *plan, m_info.layers});
         return true;
     }
 
@@ -145,7 +140,7 @@ std::vector<LoadOffer> loadOffers(const ModelInfo &info, const LoadOptions &opti
     return loadOffersIn(info, options, cardBytes, probeMemory().freeBytes);
 }
 
-std::string sentenceOf(const LoadOffer &offer, const ModelInfo &info)
+std::string sentenceOf(const LoadOffer &offer)
 {
     const MemoryPlan &plan = offer.plan;
     const std::string context = std::to_string(plan.contextTokens) + " tokens";
@@ -154,24 +149,16 @@ std::string sentenceOf(const LoadOffer &offer, const ModelInfo &info)
     switch (offer.kind) {
     case LoadOffer::Kind::SmallerContext: return "A context of " + context + " fits " + where + ".";
     case LoadOffer::Kind::Requantised:
-        return "Re-quantised to " + offer.options.requantize + " the weights take " + mebibytes(plan.weightBytes) + ", which fits " + where +
+        return "Re-quantised to " + offer.options.requantize + " the weights take " + sizeOf(plan.weightBytes) + ", which fits " + where +
             " with a context of " + context + ".";
     case LoadOffer::Kind::Split:
-        return "With " + std::to_string(plan.cardLayers) + " of " + std::to_string(info.layers) + " layers on the card (" +
-            mebibytes(plan.totalBytes()) + ") and the others on the processor (" + mebibytes(plan.hostBytes()) + ") it runs with a context of " +
+        return "With " + std::to_string(plan.cardLayers) + " of " + std::to_string(offer.layers) + " layers on the card (" +
+            sizeOf(plan.totalBytes()) + ") and the others on the processor (" + sizeOf(plan.hostBytes()) + ") it runs with a context of " +
             context + ".";
     case LoadOffer::Kind::Processor: break;
     }
-    return "On the processor it takes " + bits + mebibytes(plan.totalBytes()) + " with a context of " + context + ", and " +
-        mebibytes(plan.freeBytes) + " are free there.";
-}
-
-std::string whatFits(const ModelInfo &info, const LoadOptions &options, std::uint64_t cardBytes, std::uint64_t hostBytes)
-{
-    std::string text;
-    for (const LoadOffer &offer : loadOffersIn(info, options, cardBytes, hostBytes))
-        text += " " + sentenceOf(offer, info);
-    return text;
+    return "On the processor it takes " + bits + sizeOf(plan.totalBytes()) + " with a context of " + context + ", and " +
+        sizeOf(plan.freeBytes) + " are free there.";
 }
 
 } // namespace engine

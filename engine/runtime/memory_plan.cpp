@@ -67,6 +67,13 @@ SplitWeights splitWeightsOf(const ModelInfo &info, const LoadOptions &options, i
     return weights;
 }
 
+// The weights alone are too many.
+Error noRoom(const MemoryPlan &plan, std::uint64_t free)
+{
+    return {ErrorCode::OutOfMemory, "the weights take " + sizeOf(plan.weightBytes) + " and every step " + sizeOf(plan.workBytes) +
+            " to work in, and " + sizeOf(free) + " are free on the card"};
+}
+
 std::uint64_t numbersPerToken(const ModelInfo &info, const LoadOptions &options)
 {
     std::uint64_t numbers = info.kvBytesPerToken / 2;
@@ -76,6 +83,15 @@ std::uint64_t numbersPerToken(const ModelInfo &info, const LoadOptions &options)
 }
 
 } // namespace
+
+std::string sizeOf(std::uint64_t bytes)
+{
+    constexpr std::uint64_t kMega = 1000 * 1000, kGiga = 1000 * kMega;
+    if (bytes < kGiga)
+        return std::to_string((bytes + kMega / 2) / kMega) + " MB";
+    const std::uint64_t tenths = (bytes + kGiga / 20) / (kGiga / 10);
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GB";
+}
 
 Result<int> cardOf(const std::string &device)
 {
@@ -162,6 +178,8 @@ Result<MemoryPlan> planMemoryIn(const ModelInfo &info, const LoadOptions &option
     if (isCard(options))
         plan.workBytes = workBytesOf(info.onCard, options.contextTokens > 0 ? options.contextTokens : info.contextTokens);
     const std::uint64_t taken = plan.weightBytes + plan.workBytes;
+    if (isCard(options) && taken > freeBytes)
+        return noRoom(plan, freeBytes);
     ENGINE_TRY(const CachePlan cache, planCache({.numbersPerToken = numbersPerToken(info, options),
                                                  .modelContext = info.contextTokens,
                                                  .freeBytes = freeBytes - std::min(freeBytes, taken)},
@@ -190,6 +208,8 @@ Result<MemoryPlan> planSplit(const ModelInfo &info, const LoadOptions &options, 
     need.chunkRows = std::min(need.chunkRows, promptRowsOf(need.activeBytes, false, firstLayers, info.layers));
     plan.workBytes = workBytesOf(need, options.contextTokens > 0 ? options.contextTokens : info.contextTokens);
     const std::uint64_t taken = plan.weightBytes + plan.workBytes;
+    if (taken > cardBytes)
+        return noRoom(plan, cardBytes);
     ENGINE_TRY(const CachePlan cache, planCache({.numbersPerToken = numbersPerToken(info, options),
                                                  .modelContext = info.contextTokens,
                                                  .freeBytes = cardBytes - std::min(cardBytes, taken),
@@ -239,19 +259,8 @@ Result<MemoryPlan> planMemory(const ModelInfo &info, const LoadOptions &options)
     if (!isCard(options))
         return planMemoryIn(info, options, host);
     ENGINE_TRY(const int card, cardOf(options.device));
-    auto backend = makeCudaBackend(card, options.precision == Precision::Exact);
-    if (!backend) {
-        Error error = std::move(backend).error();
-        error.message += whatFits(info, options, 0, host);
-        return error;
-    }
-    const std::uint64_t free = (*backend)->memory().free;
-    Result<MemoryPlan> plan = planMemoryIn(info, options, free, host);
-    if (plan || plan.error().code != ErrorCode::OutOfMemory)
-        return plan;
-    Error error = std::move(plan).error();
-    error.message += whatFits(info, options, free, host);
-    return error;
+    ENGINE_TRY(const auto backend, makeCudaBackend(card, options.precision == Precision::Exact));
+    return planMemoryIn(info, options, backend->memory().free, host);
 }
 
 } // namespace engine

@@ -49,9 +49,10 @@ std::uint64_t weightBytesOf(const ModelInfo &info, const LoadOptions &options);
 // What steps work in on a card, where a sequence holds so many tokens.
 std::uint64_t workBytesOf(const CardNeed &need, int contextTokens);
 
+// "3.8 GB", "557 MB": as the window shows sizes.
+std::string sizeOf(std::uint64_t bytes);
+
 // loadOffers for so much free memory. `cardBytes` 0: no card can be used.
 std::vector<LoadOffer> loadOffersIn(const ModelInfo &info, const LoadOptions &options, std::uint64_t cardBytes, std::uint64_t hostBytes);
-// Their sentences with a space before each, for the end of an error.
-std::string whatFits(const ModelInfo &info, const LoadOptions &options, std::uint64_t cardBytes, std::uint64_t hostBytes);
 
 } // namespace engine

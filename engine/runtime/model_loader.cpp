@@ -123,21 +123,13 @@ Result<std::unique_ptr<LoadedParts>> loadPartsOn(const Machine &machine, const L
     const bool host = !isCard(options);
     if (host && !options.device.empty() && options.device != "cpu")
         ENGINE_CHECK(cardOf(options.device)); // says what is known
-    auto backend = host ? openProcessor(options) : machine.openCard(options);
-    if (!backend) {
-        Error error = std::move(backend).error();
-        if (error.code == ErrorCode::DeviceLost)
-            error.message += (error.message.ends_with('.') ? "" : ".") + whatFits(parts->info, options, 0, hostBytes);
-        return error;
-    }
-    parts->backend = std::move(backend).value();
+    ENGINE_TRY(parts->backend, host ? openProcessor(options) : machine.openCard(options));
     if (!host) {
         parts->freeBefore = parts->backend->memory().free;
         auto plan = planMemoryIn(parts->info, options, parts->freeBefore, hostBytes);
         if (!plan && plan.error().code == ErrorCode::OutOfMemory) {
             return Error{ErrorCode::OutOfMemory,
-                         "the model does not fit on the card: " + std::move(plan).error().message + "." +
-                             whatFits(parts->info, options, parts->freeBefore, hostBytes)};
+                         "The model does not fit on the card: " + std::move(plan).error().message};
         }
         if (!plan && options.cardLayers != 0)
             return std::move(plan).error();
@@ -152,8 +144,7 @@ Result<std::unique_ptr<LoadedParts>> loadPartsOn(const Machine &machine, const L
     if (hostWeights > hostBytes) {
         return Error{ErrorCode::OutOfMemory,
                      "the weights take " + mebibytes(hostWeights) + " and " + mebibytes(hostBytes) +
-                         " are free; close other models or choose a smaller or more quantised one." +
-                         whatFits(parts->info, options, parts->freeBefore, hostBytes)};
+                         " are free; close other models or choose a smaller or more quantised one"};
     }
     ENGINE_TRY(parts->bundle, loadModel({.files = parts->files,
                                          .backend = parts->backend.get(),

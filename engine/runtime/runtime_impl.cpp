@@ -402,4 +402,10 @@ Result<std::string> RuntimeImpl::detokenize(ModelId model, const std::vector<std
     return parts.tokenizer->decode(ids, false);
 }
 
+std::vector<LoadOffer> RuntimeImpl::offers(const LoadOptions &options)
+{
+    const auto info = inspectModel(options.path);
+    return info ? loadOffers(*info, options) : std::vector<LoadOffer>();
+}
+
 } // namespace engine

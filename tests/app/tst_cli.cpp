@@ -69,6 +69,7 @@ private slots:
     void wrongUseEndsWithTwo();
     void errorsHaveTheirCodes_data();
     void errorsHaveTheirCodes();
+    void whereNoCardCanBeUsedAutoRunsOnTheProcessorAndSaysWhy();
     void askAnswersAndMeasures();
     void whereAnswersWithBoxes();
     void sameSeedSameAnswer();
@@ -176,6 +177,19 @@ void TestCli::errorsHaveTheirCodes()
     }
     QCOMPARE(outcome.code, code);
     QVERIFY(outcome.err.startsWith("diptych-cli: ") || outcome.err.contains("\ndiptych-cli: "));
+}
+
+void TestCli::whereNoCardCanBeUsedAutoRunsOnTheProcessorAndSaysWhy()
+{
+    const Outcome automatic = run({"ask", "--device", "auto", "--max-tokens", "4", "Hello"});
+    QCOMPARE(automatic.code, 0);
+    const Outcome card = run({"ask", "--device", "cuda", "--max-tokens", "4", "Hello"});
+    if (card.code == 0)
+        QSKIP("there is a card");
+    QCOMPARE(card.code, 6);
+    QVERIFY2(card.err.contains("On the processor it takes"), card.err.constData());
+    QVERIFY2(automatic.err.contains("on the processor, because of the card: "), automatic.err.constData());
+    QCOMPARE(automatic.out, run({"ask", "--max-tokens", "4", "Hello"}).out);
 }
 
 void TestCli::askAnswersAndMeasures()

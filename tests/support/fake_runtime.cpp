@@ -63,8 +63,8 @@ private:
 
 class Generation final : public engine::Generation {
 public:
-    Generation(Script script, std::shared_ptr<Runtime::State> state, engine::Wake wake)
-        : m_script(std::move(script)), m_state(std::move(state)), m_wake(std::move(wake)),
+    Generation(Script script, std::shared_ptr<Runtime::State> state, engine::Wake wake, const std::atomic<bool> *isLost)
+        : m_script(std::move(script)), m_state(std::move(state)), m_wake(std::move(wake)), m_isLost(isLost),
           m_thread([this](const std::stop_token &stop) { write(stop); })
     {
     }
@@ -95,7 +95,7 @@ private:
     bool pieces(const std::vector<std::string> &texts, bool thinking, const std::stop_token &stop)
     {
         for (const std::string &text : texts) {
-            if (stop.stop_requested())
+            if (stop.stop_requested() || isLost())
                 return false;
             std::this_thread::sleep_for(std::chrono::microseconds(m_script.microsecondsPerPiece));
             push(engine::TextAdded{text, thinking});
@@ -130,14 +130,21 @@ private:
         }
         engine::Finished finished;
         finished.reason = whole ? engine::FinishReason::EndOfTurn : engine::FinishReason::Cancelled;
+        if (!whole && isLost()) {
+            finished.reason = engine::FinishReason::Failed;
+            finished.error = engine::Error{engine::ErrorCode::DeviceLost, "the card failed (unspecified launch failure); start Diptych again, or load the model on the processor"};
+        }
         finished.usage = m_usage;
         finished.promptIds = {1, 2, 3};
         push(std::move(finished));
     }
 
+    bool isLost() const { return m_isLost != nullptr && *m_isLost; }
+
     Script m_script;
     std::shared_ptr<Runtime::State> m_state;
     engine::Wake m_wake;
+    const std::atomic<bool> *m_isLost; // none: on the processor
     engine::Usage m_usage;
     std::mutex m_mutex;
     std::vector<GenerationEvent> m_events;
@@ -183,14 +190,17 @@ std::vector<engine::DeviceInfo> Runtime::devices() const
 
 std::unique_ptr<engine::ModelLoad> Runtime::load(const engine::LoadOptions &options, engine::Wake wake)
 {
-    auto finish = [state = m_state, options, 
+    auto finish = [state = m_state, options, noCard = options.device == "cpu" ? std::string() : noCard,
                       fails = options.path == failLoadsOf || (failLoadsOfRequantized && !options.requantize.empty())]() -> engine::Result<engine::ModelId> {
+        if (!noCard.empty())
+            return engine::Error{engine::ErrorCode::DeviceLost, noCard};
         if (fails)
             return engine::Error{engine::ErrorCode::BadFile, "The file " + options.path + " is cut off."};
         const std::lock_guard lock(state->mutex);
         engine::LoadedModel model;
         model.id = state->next++;
         model.options = options;
+        model.cardLayers = options.cardLayers;
         model.memory.weightBytes = 10'000'000;
         state->models.push_back(model);
         return model.id;
@@ -220,7 +230,13 @@ std::unique_ptr<engine::Generation> Runtime::start(engine::GenerationRequest req
             if (model.id == request.model)
                 options = model.options;
     }
-    return std::make_unique<Generation>(script ? script(options, request) : Script(), m_state, std::move(wake));
+    return std::make_unique<Generation>(script ? script(options, request) : Script(), m_state, std::move(wake),
+        options.device == "cpu" ? nullptr : &isCardLost);
+}
+
+std::vector<engine::LoadOffer> Runtime::offers(const engine::LoadOptions &options)
+{
+    return offersFor ? offersFor(options) : std::vector<engine::LoadOffer>();
 }
 
 engine::Result<std::vector<float>> Runtime::score(engine::ModelId, const std::vector<std::int32_t> &,

@@ -4,6 +4,7 @@
 
 #include "engine/runtime.h"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,9 @@ public:
     int loadMilliseconds = 5;
     std::string failLoadsOf; // a path that cannot be loaded
     bool failLoadsOfRequantized = false;
+    std::string noCard; // why loads on a card fail; empty: they do not
+    std::function<std::vector<engine::LoadOffer>(const engine::LoadOptions &)> offersFor; // none: no offers
+    std::atomic<bool> isCardLost = false; // answers end with DeviceLost
     std::uint64_t freeBytes = 8'000'000'000ULL; // what the only device says
 
     [[nodiscard]] std::vector<engine::GenerationRequest> requests() const; // all that were started
@@ -47,6 +51,8 @@ public:
     engine::Result<std::vector<std::int32_t>> tokenize(engine::ModelId, const std::string &, bool) override;
     engine::Result<engine::ChatPrompt> chatPrompt(const engine::GenerationRequest &, bool) override;
     engine::Result<std::string> detokenize(engine::ModelId, const std::vector<std::int32_t> &) override;
+
+    std::vector<engine::LoadOffer> offers(const engine::LoadOptions &) override;
 
     struct State; // shared with what it hands out
 private:

@@ -12,12 +12,15 @@ class QStackedWidget;
 
 namespace ui {
 
+class Card;
 class Composer;
 class DropOverlay;
 class EmptyChat;
 class ModelButton;
+class OfferList;
 class PageHeader;
 class ParametersPopover;
+class RoleLabel;
 class Settings;
 class TranscriptView;
 
@@ -62,6 +65,8 @@ private:
     void show(ChatSession *session);
     ChatSession *makeSession();
     void refresh();
+    void refreshOffers(); // ways to load the chosen model, where it could not be
+    void takeOffer(int index);
     void refreshWhere(); // shown where the model can point and there is a picture
     void onSend(const QString &text, const QVector<LoadedPicture> &pictures);
     void beginEdit(qint64 message);
@@ -84,6 +89,9 @@ private:
     QStackedWidget *m_stack;
     EmptyChat *m_empty;
     TranscriptView *m_view;
+    Card *m_offerBar;
+    RoleLabel *m_offerLabel;
+    OfferList *m_offers;
     QWidget *m_editBar;
     QLabel *m_editLabel;
     QPushButton *m_editCancel;

@@ -51,12 +51,17 @@ void takeUsage(StoredRun &run, const engine::Finished &finished)
 
 } // namespace
 
+QString wholeSentence(const QString &text)
+{
+    const bool hasEnd = text.isEmpty() || QStringLiteral(".。!！?？").contains(text.back());
+    return hasEnd ? text : text + RunningAnswer::tr(".", "ends a sentence");
+}
+
 QString errorSentence(const engine::Error &error)
 {
-    QString detail = localSentence(error.message);
     const bool inBrackets = error.code == engine::ErrorCode::ContextFull || error.code == engine::ErrorCode::OutOfMemory;
-    if (!inBrackets && !detail.isEmpty() && !QStringLiteral(".。!！?？").contains(detail.back()))
-        detail += RunningAnswer::tr(".", "ends a sentence");
+    const QString said = localSentence(error.message);
+    const QString detail = inBrackets ? said : wholeSentence(said);
     switch (error.code) {
     case engine::ErrorCode::ContextFull:
         return RunningAnswer::tr("The conversation does not fit the model's context any more. All of it is kept. Start a new chat, "

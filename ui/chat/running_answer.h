@@ -20,6 +20,7 @@ class EngineService;
 class ModelLibrary;
 
 // A sentence for people: what happened, what was kept, what to do.
+[[nodiscard]] QString wholeSentence(const QString &text); // with a full stop where it has no end
 [[nodiscard]] QString errorSentence(const engine::Error &error);
 
 // Between what the engine says, what the database keeps and what the transcript shows.

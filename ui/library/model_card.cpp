@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "library/model_card.h"
 
+#include "services/load_offer_text.h"
 #include "services/local_sentence.h"
 #include "theme/style.h"
 #include "widgets/elided_label.h"
 #include "widgets/flow_layout.h"
+#include "widgets/offer_list.h"
 #include "widgets/role_label.h"
 
 #include <QGridLayout>
@@ -112,6 +114,28 @@ ModelCard::ModelCard(const ModelEntry &entry, QWidget *parent) : Card(parent), m
     m_problem = new RoleLabel(theme::Role::Error);
     m_problem->setWordWrap(true);
     column->addWidget(m_problem);
+    m_offers = new OfferList;
+    m_offers->setAccessibleName(tr("Ways to load %1 that work").arg(entry.name));
+    connect(m_offers, &OfferList::chosen, this, [this](int index) {
+        m_loadButton->setFocus(); // the button that has it goes
+        emit offerChosen(m_entry.key, index);
+    });
+    column->addWidget(m_offers);
+    m_choice = new QWidget;
+    auto *choice = new QHBoxLayout(m_choice);
+    choice->setContentsMargins(0, 0, 0, 0);
+    choice->setSpacing(8);
+    m_choiceLabel = new RoleLabel(theme::Role::Muted);
+    m_choiceLabel->setPixelSize(theme::kSmallPixels);
+    m_choiceLabel->setWordWrap(true);
+    choice->addWidget(m_choiceLabel, 1);
+    auto *back = new QPushButton(tr("Back to the settings"));
+    back->setToolTip(tr("Loads it again as Settings say."));
+    theme::setKind(back, theme::Kind::Quiet);
+    connect(back, &QPushButton::clicked, this, [this] { emit forgetChoiceRequested(m_entry.key); });
+    choice->addWidget(back);
+    m_choice->hide();
+    column->addWidget(m_choice);
     setState(EngineService::LoadState::NotLoaded, 0, {}, {});
 }
 
@@ -197,6 +221,22 @@ void ModelCard::setDetailsShown(bool shown)
     if (m_details != nullptr)
         m_details->setVisible(shown);
     m_detailsButton->setChecked(shown);
+}
+
+void ModelCard::setOffers(const std::vector<engine::LoadOffer> &offers)
+{
+    QVector<OfferList::Offer> list;
+    for (const engine::LoadOffer &offer : offers) {
+        const LoadOfferText text = textOf(offer);
+        list += {text.action, text.numbers};
+    }
+    m_offers->setOffers(list);
+}
+
+void ModelCard::setChoice(const QString &choice)
+{
+    m_choiceLabel->setText(choice.isEmpty() ? QString() : tr("Loaded otherwise than Settings say: %1").arg(choice));
+    m_choice->setVisible(!choice.isEmpty());
 }
 
 void ModelCard::setState(EngineService::LoadState state, double share, const QString &error,

@@ -3,6 +3,7 @@
 #include "library/models_page.h"
 
 #include "library/model_card.h"
+#include "services/load_offer_text.h"
 #include "services/local_sentence.h"
 #include "services/settings.h"
 #include "theme/style.h"
@@ -71,6 +72,7 @@ ModelsPage::ModelsPage(EngineService &engine, ModelLibrary &library, Settings &s
     connect(&m_library, &ModelLibrary::entriesChanged, this, &ModelsPage::rebuild);
     connect(&m_engine, &EngineService::loadStateChanged, this, &ModelsPage::refreshStates);
     connect(&m_engine, &EngineService::modelsChanged, this, &ModelsPage::refreshStates);
+    connect(&m_library, &ModelLibrary::choiceChanged, this, &ModelsPage::refreshStates);
     connect(&m_settings, &Settings::engineChanged, this, &ModelsPage::refreshStates);
     retranslate();
 }
@@ -103,6 +105,11 @@ void ModelsPage::rebuild()
         connect(card, &ModelCard::unloadRequested, this,
             [this](const QString &key) { m_engine.unload(m_library.loadOptions(key)); });
         connect(card, &ModelCard::removeRequested, this, &ModelsPage::removeModel);
+        connect(card, &ModelCard::offerChosen, this, &ModelsPage::takeOffer);
+        connect(card, &ModelCard::forgetChoiceRequested, this, [this](const QString &key) {
+            m_engine.unload(m_library.loadOptions(key));
+            m_library.forgetChoice(key);
+        });
         m_list->addWidget(card);
         m_cards += card;
     }
@@ -120,8 +127,20 @@ void ModelsPage::refreshStates()
             if (EngineService::loadKey(model.options) == key)
                 own = model;
         card->setState(m_engine.loadState(options), m_engine.loadShare(options), m_engine.loadError(options), own);
+        card->setOffers(m_engine.offers(options));
+        const ModelEntry *entry = m_library.find(card->key());
+        card->setChoice(entry != nullptr && m_library.hasChoice(card->key()) ? textOf(options, entry->info.layers) : QString());
     }
     ModelCard::alignFacts(m_cards);
+}
+
+void ModelsPage::takeOffer(const QString &key, int index)
+{
+    const std::vector<engine::LoadOffer> offers = m_engine.offers(m_library.loadOptions(key));
+    if (index < 0 || index >= int(offers.size()))
+        return;
+    m_library.setChoice(key, offers[std::size_t(index)].options);
+    m_engine.load(m_library.loadOptions(key));
 }
 
 void ModelsPage::removeModel(const QString &key)

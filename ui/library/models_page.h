@@ -41,6 +41,7 @@ private:
     void refreshStates();
     void retranslate();
     void removeModel(const QString &key);
+    void takeOffer(const QString &key, int index);
     void say(const QString &error);
 
     EngineService &m_engine;

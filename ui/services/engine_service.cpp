@@ -20,6 +20,7 @@ struct EngineService::Slot {
     std::unique_ptr<engine::ModelLoad> load;
     engine::ModelId id = 0;
     QString error;
+    std::vector<engine::LoadOffer> offers; // of a load that failed
     double share = 0;
     std::vector<Waiting> waiting;
 };
@@ -37,6 +38,8 @@ EngineService::~EngineService()
     for (const QPointer<AnswerStream> &stream : std::exchange(m_streams, {}))
         if (stream)
             stream->fail({engine::ErrorCode::Cancelled, "The engine has ended."});
+    m_offerPool.clear();
+    m_offerPool.waitForDone();
     m_slots.clear(); // loads first, they wake this object
     m_runtime.reset();
 }
@@ -48,7 +51,7 @@ QString EngineService::loadKey(const engine::LoadOptions &options)
         adapters += QStringLiteral("|%1*%2").arg(QString::fromStdString(adapter.path)).arg(adapter.scale);
     return QStringLiteral("%1|%2|%3|%4|%5|%6|%7|%8%9")
         .arg(QString::fromStdString(options.path), QString::fromStdString(options.requantize),
-            QString::fromStdString(options.device))
+            QStringLiteral("%1/%2").arg(QString::fromStdString(options.device)).arg(options.cardLayers))
         .arg(options.threads)
         .arg(options.contextTokens)
         .arg(options.attentionWindow)
@@ -91,8 +94,10 @@ void EngineService::load(const engine::LoadOptions &options)
     }
     if (slot->state == LoadState::Loaded || slot->state == LoadState::Loading)
         return;
+    dropLost(*slot);
     slot->state = LoadState::Loading;
     slot->error.clear();
+    slot->offers.clear();
     slot->share = 0;
     slot->load = m_runtime->load(options, [this, key] {
         QMetaObject::invokeMethod(this, [this, key] { onLoadWake(key); }, Qt::QueuedConnection);
@@ -126,11 +131,57 @@ void EngineService::onLoadWake(const QString &key)
         return;
     }
     const engine::Error &error = result->error();
-    const bool cancelled = error.code == engine::ErrorCode::Cancelled;
-    slot->state = cancelled ? LoadState::NotLoaded : LoadState::Failed;
-    slot->error = cancelled ? QString() : QString::fromStdString(error.message);
-    emit loadStateChanged(key);
+    if (error.code == engine::ErrorCode::Cancelled) {
+        slot->state = LoadState::NotLoaded;
+        emit loadStateChanged(key);
+    } else {
+        fail(*slot, error);
+    }
     failWaiting(*slot, error);
+}
+
+// The model cannot be asked any more; what would work instead is looked for away from the GUI thread.
+void EngineService::fail(Slot &slot, const engine::Error &error)
+{
+    slot.state = LoadState::Failed;
+    slot.error = QString::fromStdString(error.message);
+    slot.offers.clear();
+    if (error.code == engine::ErrorCode::OutOfMemory || error.code == engine::ErrorCode::DeviceLost) {
+        m_offerPool.start([this, runtime = m_runtime.get(), key = slot.key, options = slot.options] {
+            std::vector<engine::LoadOffer> offers = runtime->offers(options);
+            QMetaObject::invokeMethod(this, [this, key, offers = std::move(offers)] {
+                Slot *found = find(key);
+                if (found == nullptr || found->state != LoadState::Failed)
+                    return;
+                found->offers = offers;
+                emit loadStateChanged(key);
+            }, Qt::QueuedConnection);
+        });
+    }
+    emit loadStateChanged(slot.key);
+}
+
+// A card that was lost takes its models along. Those asked at the same time each end with the reason first.
+void EngineService::onAnswerFinished(const QString &key, engine::ModelId id, const engine::Finished &finished)
+{
+    constexpr int kUntilOthersEndedMs = 500;
+    Slot *slot = find(key);
+    if (slot == nullptr || slot->id != id || !finished.error || finished.error->code != engine::ErrorCode::DeviceLost
+        || slot->state != LoadState::Loaded)
+        return;
+    fail(*slot, *finished.error);
+    QTimer::singleShot(kUntilOthersEndedMs, this, [this, key] {
+        if (Slot *lost = find(key))
+            dropLost(*lost);
+    });
+}
+
+void EngineService::dropLost(Slot &slot)
+{
+    if (slot.state != LoadState::Failed || slot.id == 0)
+        return;
+    m_runtime->unload(std::exchange(slot.id, 0));
+    emit modelsChanged();
 }
 
 void EngineService::startWaiting(Slot &slot)
@@ -146,6 +197,8 @@ void EngineService::startWaiting(Slot &slot)
         if (!waiting.stream || waiting.stream->isFinished())
             continue;
         waiting.request.model = slot.id;
+        connect(waiting.stream, &AnswerStream::finished, this,
+            [this, key = slot.key, id = slot.id](const engine::Finished &finished) { onAnswerFinished(key, id, finished); });
         waiting.stream->begin(*m_runtime, std::move(waiting.request));
     }
 }
@@ -204,6 +257,12 @@ QString EngineService::loadError(const engine::LoadOptions &options) const
 {
     const Slot *slot = find(loadKey(options));
     return slot == nullptr ? QString() : slot->error;
+}
+
+std::vector<engine::LoadOffer> EngineService::offers(const engine::LoadOptions &options) const
+{
+    const Slot *slot = find(loadKey(options));
+    return slot == nullptr ? std::vector<engine::LoadOffer>() : slot->offers;
 }
 
 double EngineService::loadShare(const engine::LoadOptions &options) const

@@ -8,6 +8,7 @@
 #include <QObject>
 #include <QPointer>
 #include <QString>
+#include <QThreadPool>
 #include <QTimer>
 #include <QVector>
 
@@ -40,6 +41,8 @@ public:
     void unload(const engine::LoadOptions &options); // running answers end with Cancelled
     [[nodiscard]] LoadState loadState(const engine::LoadOptions &options) const;
     [[nodiscard]] QString loadError(const engine::LoadOptions &options) const; // sentence, when Failed
+    // What would work instead of a load that failed for want of memory or card; found a moment later, loadStateChanged tells.
+    [[nodiscard]] std::vector<engine::LoadOffer> offers(const engine::LoadOptions &options) const;
     [[nodiscard]] double loadShare(const engine::LoadOptions &options) const;  // 0..1
 
     [[nodiscard]] std::vector<engine::LoadedModel> models() const;
@@ -56,12 +59,16 @@ private:
     void startWaiting(Slot &slot);
     void failWaiting(Slot &slot, const engine::Error &error);
     void onLoadWake(const QString &key);
+    void onAnswerFinished(const QString &key, engine::ModelId id, const engine::Finished &finished);
+    void fail(Slot &slot, const engine::Error &error);
+    void dropLost(Slot &slot);
     void onProgressTick();
 
     std::unique_ptr<engine::Runtime> m_runtime;
     std::vector<std::unique_ptr<Slot>> m_slots;
     QVector<QPointer<AnswerStream>> m_streams; // that may still run
     QTimer m_progress; // runs only while something loads
+    QThreadPool m_offerPool; // ends before the engine
     Slot *find(const QString &key) const;
 };
 

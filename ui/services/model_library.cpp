@@ -19,6 +19,14 @@ namespace ui {
 namespace {
 const QString kFourBit = QStringLiteral("q4_0");
 
+// Of Settings::value
+const QString kChoices = QStringLiteral("models/choices");
+const QString kChosenInstead = QStringLiteral("instead"); // of this device of the settings
+const QString kChosenDevice = QStringLiteral("device");
+const QString kChosenLayers = QStringLiteral("layers");
+const QString kChosenContext = QStringLiteral("context");
+const QString kChosenPacking = QStringLiteral("packing");
+
 constexpr qint64 kHashWholeBytes = 1'000'000'000;
 constexpr qint64 kPieceBytes = 1 << 20;
 constexpr int kPieces = 64; // of a larger file, spread evenly, first and last included
@@ -187,7 +195,44 @@ engine::LoadOptions ModelLibrary::loadOptions(const QString &key) const
     options.threads = m_settings.threads();
     if (entry != nullptr)
         options.requantize = entry->requantize.toStdString();
+    const QVariantMap chosen = choice(key);
+    if (!chosen.isEmpty()) {
+        options.device = chosen.value(kChosenDevice).toString().toStdString();
+        options.cardLayers = chosen.value(kChosenLayers).toInt();
+        options.contextTokens = chosen.value(kChosenContext).toInt();
+        options.requantize = chosen.value(kChosenPacking).toString().toStdString();
+    }
     return options;
+}
+
+QVariantMap ModelLibrary::choice(const QString &key) const
+{
+    const QVariantMap chosen = m_settings.value(kChoices).toMap().value(key).toMap();
+    return chosen.value(kChosenInstead).toString() == m_settings.device() ? chosen : QVariantMap();
+}
+
+bool ModelLibrary::hasChoice(const QString &key) const
+{
+    return !choice(key).isEmpty();
+}
+
+void ModelLibrary::setChoice(const QString &key, const engine::LoadOptions &choice)
+{
+    QVariantMap choices = m_settings.value(kChoices).toMap();
+    choices.insert(key, QVariantMap{{kChosenInstead, m_settings.device()}, {kChosenDevice, QString::fromStdString(choice.device)},
+        {kChosenLayers, choice.cardLayers}, {kChosenContext, choice.contextTokens},
+        {kChosenPacking, QString::fromStdString(choice.requantize)}});
+    m_settings.setValue(kChoices, choices);
+    emit choiceChanged(key);
+}
+
+void ModelLibrary::forgetChoice(const QString &key)
+{
+    QVariantMap choices = m_settings.value(kChoices).toMap();
+    if (choices.remove(key) == 0)
+        return;
+    m_settings.setValue(kChoices, choices);
+    emit choiceChanged(key);
 }
 
 void ModelLibrary::inspect(ModelEntry &entry) const
@@ -227,6 +272,7 @@ void ModelLibrary::remove(const QString &key)
         beginRemoveRows({}, row, row);
         m_entries.removeAt(row);
         endRemoveRows();
+        forgetChoice(key);
         save();
         emit entriesChanged();
         return;

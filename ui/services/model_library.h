@@ -9,6 +9,7 @@
 #include <QHash>
 #include <QString>
 #include <QThreadPool>
+#include <QVariantMap>
 #include <QVector>
 
 #include <atomic>
@@ -58,8 +59,13 @@ public:
     // the GUI thread when first asked for; empty until then.
     [[nodiscard]] QString weightsHash(const QString &key);
 
-    // With device and threads of the settings.
+    // With device and threads of the settings, or as was chosen for this model.
     [[nodiscard]] engine::LoadOptions loadOptions(const QString &key) const;
+    // How a model is to be loaded where the settings alone do not work: device, layers, context and packing of an offer that
+    // was taken. Holds until it is forgotten or the settings name another device.
+    void setChoice(const QString &key, const engine::LoadOptions &choice);
+    void forgetChoice(const QString &key);
+    [[nodiscard]] bool hasChoice(const QString &key) const;
 
     // Reads headers only. The error is a sentence to show beside the button. Adding twice gives the first's key.
     engine::Result<QString> add(const QString &path);
@@ -71,9 +77,11 @@ public:
 
 signals:
     void entriesChanged();
+    void choiceChanged(const QString &key);
 
 private:
     void inspect(ModelEntry &entry) const;
+    [[nodiscard]] QVariantMap choice(const QString &key) const; // empty: none that holds
     void save() const;
 
     Settings &m_settings;

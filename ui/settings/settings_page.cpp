@@ -3,6 +3,7 @@
 #include "settings/settings_page.h"
 
 #include "services/engine_service.h"
+#include "services/local_sentence.h"
 #include "services/settings.h"
 #include "storage/conversation_store.h"
 #include "theme/style.h"
@@ -143,13 +144,16 @@ void SettingsPage::addEngine(QVBoxLayout *column)
     device->setObjectName(QStringLiteral("device"));
     const std::vector<engine::DeviceInfo> devices = m_engine.devices();
     int threadLimit = 1;
+    QString whyNot; // a card cannot be used
     for (const engine::DeviceInfo &info : devices) {
         const QString id = QString::fromStdString(info.id);
         const QString memory = QLocale().formattedDataSize(qint64(info.totalBytes), 0, QLocale::DataSizeSIFormat);
         device->addItem(tr("%1, %2").arg(QString::fromStdString(info.name), memory), id);
         const int at = device->count() - 1;
         device->setItemData(at, info.usable ? QString::fromStdString(info.instructionSet)
-                                            : QString::fromStdString(info.whyNot), Qt::ToolTipRole);
+                                            : localSentence(info.whyNot), Qt::ToolTipRole);
+        if (!info.usable)
+            whyNot = localSentence(info.whyNot);
         if (auto *items = qobject_cast<QStandardItemModel *>(device->model()); items != nullptr && !info.usable)
             items->item(at)->setEnabled(false);
         if (id == u"cpu")
@@ -160,7 +164,8 @@ void SettingsPage::addEngine(QVBoxLayout *column)
     device->setCurrentIndex(qMax(0, device->findData(m_settings.device())));
     connect(device, &QComboBox::activated, this,
         [this, device] { m_settings.setDevice(device->currentData().toString()); });
-    addRow(group, tr("Device"), tr("Models loaded from now on run here."), device);
+    addRow(group, tr("Device"), whyNot.isEmpty() ? tr("Models loaded from now on run here.")
+                                                  : tr("Models loaded from now on run here. A card cannot be used: %1").arg(whyNot), device);
 
     auto *threads = new QSpinBox;
     threads->setObjectName(QStringLiteral("threads"));

@@ -83,6 +83,43 @@ struct BenchResult {
     std::uint64_t plannedBytes = 0, usedBytes = 0; // of a card: by the plan before loading; taken since the card was opened
 };
 
+// What a load takes: weights, the cache that is reserved for all its sequences together, on a card also what steps work in.
+struct MemoryPlan {
+    std::uint64_t weightBytes = 0;                  // all of them,
+    std::uint64_t expertBytes = 0, visionBytes = 0; // of these routed experts and the picture path
+    std::uint64_t workBytes = 0;                    // 0 on the processor
+    std::uint64_t freeBytes = 0;                    // of the device, before the load
+    std::uint64_t contextBytes = 0;
+    int contextTokens = 0;          // of one sequence
+    // Split models: so many of the last layers lie on the card. The numbers above are of the card, these of the processor.
+    int cardLayers = 0;
+    std::uint64_t hostWeightBytes = 0, hostContextBytes = 0, hostFreeBytes = 0;
+    std::uint64_t hostBytes() const { return hostWeightBytes + hostContextBytes; }
+    std::uint64_t totalBytes() const { return weightBytes + contextBytes + workBytes; }
+};
+// By the loader's own rules and the memory that is free now; of a card, which is opened for it. OutOfMemory or BadRequest
+// where the load would be refused, DeviceLost: there is no such card. loadOffers says what would run instead.
+Result<MemoryPlan> planMemory(const ModelInfo &info, const LoadOptions &options);
+
+// A load that fits where another did not.
+struct LoadOffer {
+    enum class Kind {
+        SmallerContext = 1, // on the same device
+        Requantised,        // on the same device, with a smaller context where need be
+        Split,              // the last layers on the card, the first on the processor
+        Processor,          // all of it there, re-quantised or with a smaller context where need be
+    };
+    Kind kind = Kind::SmallerContext;
+    LoadOptions options; // complete; its context is the plan's
+    MemoryPlan plan;
+    int layers = 0; // of the model
+};
+// What would run where `options` do not, best first, by the memory that is free now; of a card, which is opened for it.
+// Every offer has passed the loader's own plan. Empty: nothing would, or `options` themselves fit.
+std::vector<LoadOffer> loadOffers(const ModelInfo &info, const LoadOptions &options);
+// The offer as a sentence with its numbers.
+std::string sentenceOf(const LoadOffer &offer);
+
 // A conversation as the model reads it.
 struct ChatPrompt {
     std::vector<std::int32_t> ids;
@@ -110,43 +147,9 @@ public:
     // A conversation without pictures as the model is asked with it. `opensAnswer` false: up to the last turn only.
     virtual Result<ChatPrompt> chatPrompt(const GenerationRequest &request, bool opensAnswer) = 0;
     virtual Result<std::string> detokenize(ModelId model, const std::vector<std::int32_t> &ids) = 0;
+    // loadOffers for what options.path holds; nothing where it cannot be read.
+    virtual std::vector<LoadOffer> offers(const LoadOptions &options) = 0;
 };
-
-// What a load takes: weights, the cache that is reserved for all its sequences together, on a card also what steps work in.
-struct MemoryPlan {
-    std::uint64_t weightBytes = 0;                  // all of them,
-    std::uint64_t expertBytes = 0, visionBytes = 0; // of these routed experts and the picture path
-    std::uint64_t workBytes = 0;                    // 0 on the processor
-    std::uint64_t freeBytes = 0;                    // of the device, before the load
-    std::uint64_t contextBytes = 0;
-    int contextTokens = 0;          // of one sequence
-    // Split models: so many of the last layers lie on the card. The numbers above are of the card, these of the processor.
-    int cardLayers = 0;
-    std::uint64_t hostWeightBytes = 0, hostContextBytes = 0, hostFreeBytes = 0;
-    std::uint64_t hostBytes() const { return hostWeightBytes + hostContextBytes; }
-    std::uint64_t totalBytes() const { return weightBytes + contextBytes + workBytes; }
-};
-// By the loader's own rules and the memory that is free now; of a card, which is opened for it. OutOfMemory or BadRequest
-// where the context would be refused; the error says what would fit. DeviceLost: there is no such card.
-Result<MemoryPlan> planMemory(const ModelInfo &info, const LoadOptions &options);
-
-// A load that fits where another did not.
-struct LoadOffer {
-    enum class Kind {
-        SmallerContext = 1, // on the same device
-        Requantised,        // on the same device, with a smaller context where need be
-        Split,              // the last layers on the card, the first on the processor
-        Processor,          // all of it there, re-quantised or with a smaller context where need be
-    };
-    Kind kind = Kind::SmallerContext;
-    LoadOptions options; // complete; its context is the plan's
-    MemoryPlan plan;
-};
-// What would run where `options` do not, best first, by the memory that is free now; of a card, which is opened for it.
-// Every offer has passed the loader's own plan. Empty: nothing would, or `options` themselves fit.
-std::vector<LoadOffer> loadOffers(const ModelInfo &info, const LoadOptions &options);
-// The offer as a sentence with its numbers, as errors of the loader end with.
-std::string sentenceOf(const LoadOffer &offer, const ModelInfo &info);
 
 // Reads headers and config only. `listTensors` fills ModelInfo::tensors.
 Result<ModelInfo> inspectModel(const std::string &path, bool listTensors = false);

@@ -123,13 +123,14 @@ private slots:
         QVERIFY(!refused.ok());
         QVERIFY(refused.error().code == ErrorCode::DeviceLost);
         const QString sentence = QString::fromStdString(refused.error().message);
-        QVERIFY2(sentence.contains(says) && sentence.contains(u"On the processor it takes"), qPrintable(sentence));
+        QVERIFY2(sentence.contains(says), qPrintable(sentence));
         LoadOptions asked;
         asked.path = DIPTYCH_SOURCE_DIR "/resources/models/mini-vl";
         asked.device = "cuda";
-        const auto offers = loadOffers(*inspectModel(asked.path), asked);
+        const auto offers = runtime->offers(asked);
         QCOMPARE(offers.size(), std::size_t{1});
         QVERIFY(offers[0].kind == LoadOffer::Kind::Processor);
+        QVERIFY(QString::fromStdString(sentenceOf(offers[0])).contains(u"On the processor it takes"));
         const auto instead = loadOn(*runtime, offers[0].options.device);
         QVERIFY(instead.ok());
         Answer answer(*runtime, *instead, 3);
@@ -186,11 +187,11 @@ private slots:
                 continue;
             }
             QVERIFY(refused.error().code == ErrorCode::OutOfMemory);
+            QVERIFY(QString::fromStdString(refused.error().message).startsWith(u"The model does not fit on the card: "));
             QVERIFY(!offers.empty());
             for (const LoadOffer &offer : offers) {
                 seen += static_cast<int>(offer.kind);
-                const QString sentence = QString::fromStdString(refused.error().message);
-                QVERIFY2(sentence.contains(QString::fromStdString(sentenceOf(offer, *info)).section(u' ', 0, 3)), qPrintable(sentence));
+                QVERIFY(!sentenceOf(offer).empty());
                 const Reader reader;
                 const auto load = runtime->load(offer.options, reader.wake());
                 std::optional<Result<ModelId>> result;

@@ -75,6 +75,8 @@ private slots:
     void addedModelsComeBackAndCanBeRemoved();
     void aCardLoadsAndUnloadsItsModel();
     void aFailedLoadSaysWhyOnTheCard();
+    void aModelThatDoesNotFitOffersWhatDoes();
+    void aChoiceHoldsForItsDeviceAndCanBeForgotten();
     void theSameFactsOfTwoCardsLieInOneColumn();
     void settingsTakeEffectAtOnce();
 };
@@ -175,6 +177,78 @@ void TestLibraryPages::aFailedLoadSaysWhyOnTheCard()
     button(card, QStringLiteral("Load"))->click();
     QTRY_VERIFY(button(card, QStringLiteral("Try again")) != nullptr);
     QCOMPARE(texts(card).filter(QStringLiteral("is cut off")).size(), 1);
+}
+
+void TestLibraryPages::aModelThatDoesNotFitOffersWhatDoes()
+{
+    if (!m_library->entries()[0].isUsable())
+        QSKIP("the embedded model is not in this tree");
+    const QString key = m_library->entries()[0].key;
+    m_settings->setDevice(QStringLiteral("cuda:0"));
+    m_runtime->noCard = "the card does not answer; another program may hold it exclusively";
+    m_runtime->offersFor = [](const engine::LoadOptions &options) {
+        engine::LoadOffer split{.kind = engine::LoadOffer::Kind::Split, .options = options, .plan = {}, .layers = 27};
+        split.plan.cardLayers = split.options.cardLayers = 13;
+        split.options.contextTokens = split.plan.contextTokens = 4096;
+        engine::LoadOffer processor{.kind = engine::LoadOffer::Kind::Processor, .options = options, .plan = {}, .layers = 27};
+        processor.options.device = "cpu";
+        processor.options.contextTokens = processor.plan.contextTokens = 8192;
+        processor.plan.weightBytes = 9'000'000'000;
+        processor.plan.freeBytes = 30'000'000'000;
+        return std::vector<engine::LoadOffer>{split, processor};
+    };
+    ModelsPage page(*m_engine, *m_library, *m_settings);
+    page.resize(900, 700);
+    page.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    auto *card = page.findChild<ModelCard *>();
+    QTest::mouseClick(button(card, QStringLiteral("Load")), Qt::LeftButton);
+    QPushButton *processor = nullptr;
+    QTRY_VERIFY((processor = button(card, QStringLiteral("Use the processor"))) != nullptr);
+    QCOMPARE(texts(card).filter(QStringLiteral("another program may hold it")).size(), 1);
+    QVERIFY(button(card, QStringLiteral("Put 13 of 27 layers on the card")) != nullptr);
+    QCOMPARE(texts(card).filter(QStringLiteral("context of 8,192 tokens")).size(), 1);
+    QVERIFY(processor->accessibleDescription().contains(QStringLiteral("9.0 GB of 30.0 GB free memory")));
+    // By keyboard, as by mouse.
+    processor->setFocus();
+    QTest::keyClick(processor, Qt::Key_Space);
+    QTRY_VERIFY(button(card, QStringLiteral("Unload")) != nullptr);
+    const auto models = m_engine->models();
+    QCOMPARE(models.size(), std::size_t{1});
+    QCOMPARE(models[0].options.device, std::string("cpu"));
+    QCOMPARE(models[0].options.contextTokens, 8192);
+    QVERIFY(button(card, QStringLiteral("Use the processor")) == nullptr || button(card, QStringLiteral("Use the processor"))->isHidden());
+    QCOMPARE(texts(card).filter(QStringLiteral("Loaded otherwise than Settings say: on the processor")).size(), 1);
+    QVERIFY(m_library->hasChoice(key));
+    button(card, QStringLiteral("Back to the settings"))->click();
+    QVERIFY(!m_library->hasChoice(key));
+    QVERIFY(m_engine->models().empty());
+    QCOMPARE(m_library->loadOptions(key).device, std::string("cuda:0"));
+}
+
+void TestLibraryPages::aChoiceHoldsForItsDeviceAndCanBeForgotten()
+{
+    const QString key = m_library->entries()[0].key;
+    m_settings->setDevice(QStringLiteral("cuda:0"));
+    engine::LoadOptions choice;
+    choice.device = "cuda:0";
+    choice.cardLayers = 3;
+    choice.contextTokens = 2048;
+    choice.requantize = "q8_0";
+    m_library->setChoice(key, choice);
+    const ModelLibrary again(*m_settings); // as after the next start
+    const engine::LoadOptions found = again.loadOptions(key);
+    QCOMPARE(found.cardLayers, 3);
+    QCOMPARE(found.contextTokens, 2048);
+    QCOMPARE(found.requantize, std::string("q8_0"));
+    QVERIFY(EngineService::loadKey(found) != EngineService::loadKey(again.loadOptions(m_library->entries()[1].key)));
+    m_settings->setDevice(QStringLiteral("cpu")); // another device: it tells nothing about that
+    QVERIFY(!m_library->hasChoice(key));
+    QCOMPARE(m_library->loadOptions(key).cardLayers, 0);
+    m_settings->setDevice(QStringLiteral("cuda:0"));
+    QVERIFY(m_library->hasChoice(key));
+    m_library->forgetChoice(key);
+    QVERIFY(!m_library->hasChoice(key));
 }
 
 void TestLibraryPages::theSameFactsOfTwoCardsLieInOneColumn()

@@ -78,6 +78,7 @@ private:
 
 private slots:
     void init() { start(); }
+    void aLostCardEndsItsAnswersAndOffersTheProcessor();
     void cleanup() { m_service.reset(); }
 
     void theFirstQuestionLoadsTheModel();
@@ -239,6 +240,36 @@ void TestEngineService::aSlotMayDeleteTheStream()
     });
     QTRY_VERIFY(deleted);
     QTRY_COMPARE(m_runtime->liveGenerations(), 0);
+}
+
+void TestEngineService::aLostCardEndsItsAnswersAndOffersTheProcessor()
+{
+    m_runtime->script = [](const engine::LoadOptions &, const engine::GenerationRequest &) { return endlessScript(); };
+    m_runtime->offersFor = [](const engine::LoadOptions &options) {
+        engine::LoadOffer offer{.kind = engine::LoadOffer::Kind::Processor, .options = options, .plan = {}, .layers = 4};
+        offer.options.device = "cpu";
+        return std::vector<engine::LoadOffer>{offer};
+    };
+    engine::LoadOptions onCard = model("a");
+    onCard.device = "cuda:0";
+    QObject owner;
+    const auto first = listen(m_service->ask(onCard, {}, &owner)), second = listen(m_service->ask(onCard, {}, &owner));
+    QTRY_VERIFY(!first->text.isEmpty() && !second->text.isEmpty());
+    m_runtime->isCardLost = true;
+    QTRY_VERIFY(first->finished == 1 && second->finished == 1);
+    for (const auto &heard : {first, second}) {
+        QVERIFY(heard->last.reason == engine::FinishReason::Failed);
+        QVERIFY(heard->last.error && heard->last.error->code == engine::ErrorCode::DeviceLost);
+        QVERIFY(!heard->text.isEmpty());
+    }
+    QCOMPARE(m_service->loadState(onCard), EngineService::LoadState::Failed);
+    QVERIFY(m_service->loadError(onCard).contains(QStringLiteral("the card failed")));
+    QTRY_COMPARE(m_service->offers(onCard).size(), std::size_t{1});
+    QTRY_VERIFY(m_service->models().empty()); // its memory is given back
+    m_runtime->script = {};
+    const auto third = listen(m_service->ask(m_service->offers(onCard)[0].options, {}, &owner));
+    QTRY_COMPARE(third->finished, 1);
+    QVERIFY(third->last.reason == engine::FinishReason::EndOfTurn);
 }
 
 QTEST_GUILESS_MAIN(TestEngineService)
