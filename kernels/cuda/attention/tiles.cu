@@ -15,6 +15,7 @@
 
 #include <cuda_bf16.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace kernels::cuda {
@@ -427,17 +428,25 @@ __global__ void __launch_bounds__(kThreads, RowTiles == 1 ? 1 : ValueDim > 256 ?
     }
 }
 
-// A block a row and head, a thread a column; chunks in ascending order.
-__global__ void __launch_bounds__(512) combineKernel(const TileAttentionArgs args)
+// Grid (heads, parts of the columns, rows). Of a block's threads a quarter takes every fourth run of 32 chunks, in ascending
+// order, so that few runs and many have as many loads on the way; a row of one run has the same sums as in heads.cu.
+constexpr int kCombineQuarters = 4, kCombineColumns = 128, kCombineThreads = kCombineQuarters * kCombineColumns, kRunChunks = 32;
+static_assert(kRunChunks == 32); // kCombinedChunks of decode/heads.h
+__global__ void __launch_bounds__(kCombineThreads) combineKernel(const TileAttentionArgs args)
 {
-    __shared__ float2 shares[512]; // of as many chunks as there are threads: weight, weight times sum
-    __shared__ float warpLargest[16];
+    __shared__ float2 shares[kCombineThreads]; // of as many chunks as there are threads: weight, weight times sum
+    __shared__ float warpLargest[kCombineThreads / 32];
+    __shared__ float2 quarters[kCombineQuarters][kCombineColumns]; // sum, total
     letNextStart();
     const AttentionArgs &base = args.base;
-    const int valueDim = base.cache.valueDim; // = threads
+    const int valueDim = base.cache.valueDim;
+    const int threads = static_cast<int>(blockDim.x);
+    const int columns = threads / kCombineQuarters;
+    const int thread = static_cast<int>(threadIdx.x);
+    const int quarter = thread / columns;
     const int head = static_cast<int>(blockIdx.x);
-    const int row = static_cast<int>(blockIdx.y);
-    const int column = static_cast<int>(threadIdx.x);
+    const int column = static_cast<int>(blockIdx.y) * columns + thread % columns;
+    const int row = static_cast<int>(blockIdx.z);
     const int last = base.table.positions[row] / kChunkTokens;
     const int first = base.window > 0 ? max(0, base.table.positions[row] + 1 - base.window) / kChunkTokens : 0;
     const std::int64_t index = static_cast<std::int64_t>(row) * base.heads + head;
@@ -445,32 +454,43 @@ __global__ void __launch_bounds__(512) combineKernel(const TileAttentionArgs arg
     const float *partial = args.partial + index * args.chunks * valueDim + column;
     waitForPrevious();
     float maximum = -INFINITY;
-    for (int c = first + column; c <= last; c += valueDim)
+    for (int c = first + thread; c <= last; c += threads)
         maximum = fmaxf(maximum, statistics[c].x);
     maximum = warpMax(maximum);
-    if (column % 32 == 0)
-        warpLargest[column / 32] = maximum;
+    if (thread % 32 == 0)
+        warpLargest[thread / 32] = maximum;
     __syncthreads();
-    for (int w = 0; w < valueDim / 32; ++w)
+    for (int w = 0; w < threads / 32; ++w)
         maximum = fmaxf(maximum, warpLargest[w]);
     float sum = 0.0F;
     float total = 0.0F;
-    for (int begin = first; begin <= last; begin += valueDim) {
-        const int count = min(valueDim, last + 1 - begin);
+    for (int begin = first; begin <= last; begin += threads) { // a multiple of all quarters' runs
+        const int count = min(threads, last + 1 - begin);
         __syncthreads(); // the shares before are used
-        if (column < count) {
-            const float2 s = statistics[begin + column];
+        if (thread < count) {
+            const float2 s = statistics[begin + thread];
             const float weight = exp2f(s.x - maximum);
-            shares[column] = make_float2(weight, s.y * weight);
+            shares[thread] = make_float2(weight, __fmul_rn(s.y, weight));
         }
         __syncthreads();
-#pragma unroll 8
-        for (int c = 0; c < count; ++c) {
-            total += shares[c].y;
-            sum = __fmaf_rn(partial[static_cast<std::int64_t>(begin + c) * valueDim], shares[c].x, sum);
+        for (int run = quarter * kRunChunks; run < count; run += kCombineQuarters * kRunChunks) {
+            const int end = min(run + kRunChunks, count);
+#pragma unroll 16
+            for (int c = run; c < end; ++c) {
+                total = __fadd_rn(total, shares[c].y);
+                sum = __fmaf_rn(partial[static_cast<std::int64_t>(begin + c) * valueDim], shares[c].x, sum);
+            }
         }
     }
-    const float value = sum / total;
+    quarters[quarter][thread % columns] = make_float2(sum, total);
+    __syncthreads();
+    if (quarter > 0)
+        return;
+    for (int q = 1; q < kCombineQuarters; ++q) {
+        sum = __fadd_rn(sum, quarters[q][thread].x);
+        total = __fadd_rn(total, quarters[q][thread].y);
+    }
+    const float value = __fdiv_rn(sum, total);
     base.output[index * valueDim + column] = value;
     if (args.split.high != nullptr)
         writeSplit(args.split, row, static_cast<std::int64_t>(head) * valueDim + column / 32 * 32, value);
@@ -659,8 +679,10 @@ cudaError_t tileAttention(const TileAttentionArgs &args, cudaStream_t stream)
 
 cudaError_t combineParts(const TileAttentionArgs &args, cudaStream_t stream)
 {
-    const dim3 grid(static_cast<unsigned>(args.base.heads), static_cast<unsigned>(args.base.table.rows));
-    return launchChained(combineKernel, grid, static_cast<unsigned>(args.base.cache.valueDim), 0, stream, args);
+    const int columns = std::min(args.base.cache.valueDim, kCombineColumns); // of 64, 128 or 512
+    const dim3 grid(static_cast<unsigned>(args.base.heads), static_cast<unsigned>(args.base.cache.valueDim / columns),
+        static_cast<unsigned>(args.base.table.rows));
+    return launchChained(combineKernel, grid, static_cast<unsigned>(columns * kCombineQuarters), 0, stream, args);
 }
 
 cudaError_t latentPrepare(const LatentPrepareArgs &args, cudaStream_t stream)
