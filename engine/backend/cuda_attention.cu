@@ -4,6 +4,7 @@
 #include "backend/cuda_context.h"
 
 #include "cuda/attention/prompt.h"
+#include "cuda/attention/step.h"
 #include "cuda/prompt/prompt.h"
 #include "cuda/vision/tile_attention.h"
 
@@ -37,6 +38,18 @@ int longestContext(const Context::Sequences &sequences)
     for (int s = 0; s < sequences.count; ++s)
         longest = std::max(longest, sequences.data[s].firstPosition + sequences.data[s].rowCount);
     return longest;
+}
+
+// Which rows of a decode step have a context for the kernels of step.h.
+struct Reach {
+    bool someShort = false, someLong = false;
+};
+Reach reachOf(const Context::Sequences &sequences)
+{
+    Reach reach;
+    for (int s = 0; s < sequences.count; ++s)
+        (sequences.data[s].firstPosition < kc::kStepTokens ? reach.someShort : reach.someLong) = true;
+    return reach;
 }
 
 // Keys and values of a prompt lie side by side in at most about this many bytes; then some heads at a time.
@@ -213,7 +226,28 @@ void attention(void *context, const float *query, float *output, std::int32_t he
     DiptychCudaKv layer, const DiptychCudaSequence *sequences, std::int32_t sequenceCount, const std::int32_t *observeRows,
     std::int32_t observeCount, float *observed, std::int64_t observeStride)
 {
-    Context &c = of(context);
+    Context &c = withPending(context);
+    const Context::Sequences each = c.sequencesOf(sequences, sequenceCount);
+    kc::HeadsStepArgs step;
+    Reach reach;
+    if (c.pendingRotation && observeCount == 0 && c.pendingRotation->rotated == query && c.pendingRotation->heads == heads
+        && c.pendingRotation->cache.keys == layer.keys && c.pendingRotation->rows == each.count && isDecode(each)) {
+        step.prepare = *c.pendingRotation;
+        step.output = output;
+        step.scale = scale;
+        step.window = window;
+        if (kc::hasHeadsStep(step))
+            reach = reachOf(each);
+    }
+    if (reach.someShort && !reach.someLong) {
+        c.pendingRotation.reset();
+        c.queuePending();
+        const std::int64_t columns = std::int64_t{heads} * layer.valueDim;
+        c.wrote(output, each.count, columns, columns);
+        c.note(kc::headsStep(step, c.stream), "attention");
+        return;
+    }
+    c.queuePending();
     kc::AttentionArgs args;
     args.query = query;
     args.output = output;
@@ -224,10 +258,16 @@ void attention(void *context, const float *query, float *output, std::int32_t he
     args.table = c.tableOf(sequences, sequenceCount);
     const std::int64_t width = std::int64_t{heads} * layer.valueDim;
     c.wrote(output, args.table.rows, width, width);
-    if (observeCount == 0 && onPromptKernels(c, args, c.sequencesOf(sequences, sequenceCount)))
+    if (observeCount == 0 && onPromptKernels(c, args, each))
         return;
-    if (observeCount == 0 && onTiles(c, args, c.sequencesOf(sequences, sequenceCount), sequenceCount < 0))
+    if (observeCount == 0 && onTiles(c, args, each, sequenceCount < 0)) {
+        if (reach.someShort) {
+            c.queuePending();
+            step.isRotated = true;
+            c.note(kc::headsStep(step, c.stream), "attention");
+        }
         return;
+    }
     const std::size_t observedCount = static_cast<std::size_t>(observeCount) * static_cast<std::size_t>(observeStride);
     if (observeCount > 0) {
         std::vector<std::int32_t> index(static_cast<std::size_t>(args.table.rows), -1);
@@ -272,28 +312,65 @@ void denseAttention(void *context, DiptychCudaRows query, DiptychCudaRows key, D
         "picture attention");
 }
 
-void latentPrepare(void *context, const DiptychCudaLatent *in, DiptychCudaRope rope, DiptychCudaKv layer,
+namespace {
+
+kc::LatentPrepareArgs prepareOf(Context &c, const DiptychCudaLatent &in, const DiptychCudaRope &rope, const DiptychCudaKv &layer,
     const DiptychCudaSequence *sequences, std::int32_t sequenceCount)
 {
-    Context &c = withPending(context);
     kc::LatentPrepareArgs args;
-    args.projected = in->projected.data;
-    args.projectedStride = in->projected.stride;
-    args.latent = in->latent.data;
-    args.latentStride = in->latent.stride;
-    args.gain = in->gain;
-    args.epsilon = in->epsilon;
-    args.query = in->query;
-    args.rows = static_cast<int>(in->projected.rows);
-    args.heads = in->heads;
-    args.latentWidth = in->latentWidth;
-    args.nope = in->nope;
-    args.rope = in->rope;
+    args.projected = in.projected.data;
+    args.projectedStride = in.projected.stride;
+    args.latent = in.latent.data;
+    args.latentStride = in.latent.stride;
+    args.gain = in.gain;
+    args.epsilon = in.epsilon;
+    args.query = in.query;
+    args.rows = static_cast<int>(in.projected.rows);
+    args.heads = in.heads;
+    args.latentWidth = in.latentWidth;
+    args.nope = in.nope;
+    args.rope = in.rope;
     args.inverseFrequencies = c.constant(rope.inverseFrequencies, static_cast<std::size_t>(rope.pairs));
     args.magnitude = rope.magnitude;
     args.interleaved = rope.interleaved != 0;
     args.cache = viewOf(layer);
     args.table = c.tableOf(sequences, sequenceCount);
+    return args;
+}
+
+// One token a sequence; 0 where there are longer contexts, whose kernels the caller has to ask for.
+int latentStep(Context &c, const DiptychCudaLatentPrompt &in, const DiptychCudaRope &rope, const DiptychCudaKv &layer,
+    const DiptychCudaSequence *sequences, std::int32_t sequenceCount)
+{
+    const Reach reach = reachOf(c.sequencesOf(sequences, sequenceCount));
+    if (!reach.someShort)
+        return 0;
+    kc::LatentStepArgs args;
+    args.prepare = prepareOf(c, in.latent, rope, layer, sequences, sequenceCount);
+    args.keyUp = matrixOf(in.keyUp);
+    args.valueUp = matrixOf(in.valueUp);
+    args.output = in.output.data;
+    args.outputStride = in.output.stride;
+    args.scale = in.scale;
+    args.window = in.window;
+    if (!kc::hasLatentStep(args))
+        return 0;
+    if (reach.someLong) {
+        c.shortRows = args;
+        return 0;
+    }
+    c.wrote(in.output);
+    c.note(kc::latentStep(args, c.stream), "attention");
+    return 1;
+}
+
+} // namespace
+
+void latentPrepare(void *context, const DiptychCudaLatent *in, DiptychCudaRope rope, DiptychCudaKv layer,
+    const DiptychCudaSequence *sequences, std::int32_t sequenceCount)
+{
+    Context &c = withPending(context);
+    const kc::LatentPrepareArgs args = prepareOf(c, *in, rope, layer, sequences, sequenceCount);
     const std::int64_t width = std::int64_t{in->heads} * (in->latentWidth + in->rope);
     if (c.pendingHeads && !c.pendingHeads->hasCombine && c.pendingHeads->product.output == in->query
         && c.pendingHeads->product.rows == args.rows) {
@@ -314,6 +391,9 @@ int latentPrompt(void *context, const DiptychCudaLatentPrompt *in, DiptychCudaRo
     const DiptychCudaLatent &l = in->latent;
     const Context::Sequences each = c.sequencesOf(sequences, sequenceCount);
     const std::int64_t rows = l.projected.rows;
+    c.shortRows.reset();
+    if (rows == each.count && rows <= kc::kFewRows && isDecode(each) && isTiled(in->keyUp) && isTiled(in->valueUp))
+        return latentStep(c, *in, rope, layer, sequences, sequenceCount);
     if (l.nope != kc::kPromptHeadDim || l.rope != kc::kPromptRope || in->valueUp.out != kc::kPromptHeadDim || l.latentWidth % 64 != 0
         || layer.valuesInKeys == 0 || layer.keyDim != l.latentWidth + l.rope || !isTiled(in->keyUp) || !isTiled(in->valueUp)
         || in->output.stride != std::int64_t{l.heads} * kc::kPromptHeadDim || !hasPromptKernels(c, viewOf(layer), each, rows))
@@ -436,7 +516,12 @@ void headsPrepare(void *context, DiptychCudaRows query, DiptychCudaRows key, Dip
     c.wrote(rotated, args.rows, width, width);
     if (!c.exact && kc::card().warpgroups && args.rows > kc::kDecodeRows && layer.keyDim == kc::kPromptHeadDim && kc::hasPromptPrepare(args))
         args.narrow = c.narrowFor(rotated, args.rows, width, width);
-    c.note(kc::headsPrepare(args, c.stream), "rotated heads");
+    kc::HeadsStepArgs step;
+    step.prepare = args;
+    if (!c.exact && kc::hasHeadsStep(step))
+        c.pendingRotation = args;
+    else
+        c.note(kc::headsPrepare(args, c.stream), "rotated heads");
 }
 
 } // namespace plugin

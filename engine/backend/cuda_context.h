@@ -6,6 +6,7 @@
 
 #include "backend/cuda_plugin_api.h"
 
+#include "cuda/attention/step.h"
 #include "cuda/attention/tiles.h"
 #include "cuda/common/launch.cuh"
 #include "cuda/decode/decode.h"
@@ -138,22 +139,30 @@ struct Context {
     static std::size_t splitBytes(std::int64_t rows, std::int64_t columns);
 
     // What has not been queued yet, since the operation after it may take it along; everything else comes after it: an RMS
-    // norm (router, products), a small product a head (latentPrepare), the end of an attention in parts (headLinear).
+    // norm (router, products), rotated heads (attention), a small product a head (latentPrepare), the end of an attention
+    // in parts (headLinear).
     std::optional<kc::NormArgs> pendingNorm;
+    std::optional<kc::HeadsPrepareArgs> pendingRotation;
     std::optional<kc::HeadsArgs> pendingHeads;
     std::optional<kc::TileAttentionArgs> pendingParts;
     void queuePending()
     {
         if (pendingNorm)
             note(kc::norm(*pendingNorm, stream), "norm");
+        if (pendingRotation)
+            note(kc::headsPrepare(*pendingRotation, stream), "rotated heads");
         if (pendingHeads)
             note(kc::fewHeads(*pendingHeads, stream), "head linear");
         if (pendingParts)
             note(kc::combineParts(*pendingParts, stream), "attention");
         pendingNorm.reset();
+        pendingRotation.reset();
         pendingHeads.reset();
         pendingParts.reset();
     }
+    // Latent attention of the rows with a short context in a step that has longer ones too: made last, over what was made
+    // of them, so that a row's bits do not depend on the others (step.h).
+    std::optional<kc::LatentStepArgs> shortRows;
     struct Choosing { // of tokens; device, zero between kernels
         unsigned long long *best = nullptr; // [kChooseRows]
         unsigned *broken = nullptr;         // [kChooseRows]
@@ -168,6 +177,7 @@ struct Context {
     int stepRows = 0;
     bool stepIsDecode = false; // one row a sequence
     int stepContext = 0;       // the longest, rounded up to a power of two
+    bool stepHasShort = false; // rows for the kernels of step.h
     void *bounce = nullptr; // pinned
     std::vector<DiptychCudaSequence> stepSequences;
     std::vector<std::int32_t> stepPositions, stepIds;

@@ -234,10 +234,13 @@ void beginStep(void *context, const std::int32_t *ids, const std::int32_t *posit
     c.stepIds.assign(ids, ids + rows);
     c.stepRows = rows;
     c.stepIsDecode = true;
+    c.stepHasShort = false;
+    c.shortRows.reset();
     int context_ = 1;
     std::size_t blocks = 0;
     for (const DiptychCudaSequence &s : c.stepSequences) {
         c.stepIsDecode = c.stepIsDecode && s.rowCount == 1;
+        c.stepHasShort = c.stepHasShort || s.firstPosition < kc::kStepTokens;
         context_ = std::max(context_, s.firstPosition + s.rowCount);
         blocks += static_cast<std::size_t>(s.blockCount);
     }
@@ -268,7 +271,7 @@ int replay(void *context, std::uint64_t key)
     Context &c = of(context);
     if (!c.stepFits || !c.stepIsDecode || c.failed())
         return 0;
-    key = (key ^ static_cast<std::uint64_t>(c.stepContext)) * 0x9E3779B97F4A7C15ULL;
+    key = (key ^ static_cast<std::uint64_t>(c.stepContext + (c.stepHasShort ? 1 : 0))) * 0x9E3779B97F4A7C15ULL;
     if (c.recorded.size() >= kMostRecorded && !c.recorded.contains(key))
         c.forgetRecorded();
     Context::Recorded &entry = c.recorded[key];

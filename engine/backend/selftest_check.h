@@ -7,6 +7,7 @@
 #include "backend/backend.h"
 #include "backend/selftest_choosing.h"
 #include "backend/selftest_prompts.h"
+#include "backend/selftest_steps.h"
 #include "engine/selftest.h"
 #include "kernels/convert.h"
 #include "kernels/random_data.h"
@@ -63,6 +64,7 @@ public:
             for (const DType type : {DType::Q4_K, DType::Q5_0, DType::Q6_K, DType::BF16})
                 ENGINE_CHECK(normAndProducts(type));
             ENGINE_CHECK(latentChain());
+            ENGINE_CHECK(stepAttentions());
         }
         ENGINE_CHECK(attentions());
         ENGINE_CHECK(experts());
@@ -87,6 +89,28 @@ public:
     }
 
 private:
+    // Contexts around pages, warps and the limit beyond which other kernels take over, alone and mixed.
+    Status stepAttentions()
+    {
+        if (m_bounds.many <= m_bounds.plain)
+            return Done{}; // exact sums may round the rows of the cache otherwise
+        constexpr std::array within{0, 1, 16, 63, 64, 128, 511, 1022};
+        constexpr std::array mixed{1300, 1023, 0, 340, 1024, 700, 65, 2};
+        for (const bool isMixed : {false, true}) {
+            for (const auto &[heads, kvHeads, dim] : {std::array{4, 0, 128}, std::array{8, 2, 128}, std::array{12, 2, 128}, std::array{7, 1, 128},
+                     std::array{3, 3, 128}, std::array{9, 3, 64}, std::array{14, 2, 64}, std::array{8, 1, 64}}) {
+                StepAttention args{.seed = m_random(), .contexts = isMixed ? mixed : within, .heads = heads, .kvHeads = kvHeads, .dim = dim,
+                    .window = isMixed && heads % 2 == 0 ? 90 : 0, .interleaved = (heads + kvHeads) % 4 == 0};
+                const std::string shape = (kvHeads > 0 ? text(heads) + "/" + text(kvHeads) + " heads of " + text(dim) : "latent, " + text(heads) + " heads")
+                    + (isMixed ? ", some contexts long" : "") + (args.window > 0 ? ", window" : "");
+                ENGINE_CHECK(compare("attention of steps", shape, std::max(m_bounds.few, m_bounds.rounded),
+                    [&](int side) { return runStepAttention(*m_backends[side], args, 0, 8); }));
+                ENGINE_CHECK(compareAlone("attention of steps", shape,
+                    [&](std::int64_t first, std::int64_t rows) { return runStepAttention(*m_backends[0], args, first, rows); }));
+            }
+        }
+        return Done{};
+    }
     Status prompts()
     {
         const bool rounds = m_bounds.many > m_bounds.plain;

@@ -46,7 +46,10 @@ __device__ inline Turn turnOf(const float *frequencies, int pair, int position, 
     t.cosine *= magnitude;
     return t;
 }
-__device__ inline int pairOf(int i, int pairs, bool interleaved) { return interleaved ? i / 2 : i % pairs; }
+__device__ inline int pairOf(int i, int pairs, bool interleaved) // i < 2 * pairs
+{
+    return interleaved ? i >> 1 : i < pairs ? i : i - pairs;
+}
 // Column `i` of a rotated vector of 2 * pairs columns; `t`: of its pair.
 __device__ inline float turned(const float *x, int i, int pairs, bool interleaved, const Turn &t)
 {
@@ -54,7 +57,8 @@ __device__ inline float turned(const float *x, int i, int pairs, bool interleave
     const bool second = interleaved ? i % 2 != 0 : i >= pairs;
     const float a = x[interleaved ? 2 * pair : pair];
     const float b = x[interleaved ? 2 * pair + 1 : pair + pairs];
-    return second ? b * t.cosine + a * t.sine : a * t.cosine - b * t.sine;
+    // To the same bits in every kernel.
+    return second ? __fmaf_rn(b, t.cosine, __fmul_rn(a, t.sine)) : __fmaf_rn(a, t.cosine, -__fmul_rn(b, t.sine));
 }
 
 // A block of 128 threads; `part` 0 makes the cache row of `row`, the others a head's part each. What follows from the position

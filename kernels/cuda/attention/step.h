@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// One new token a sequence over a short context: everything between the product that makes queries, keys and values and
+// the product that takes the result, in one launch of clusters (sm_90 and later). A row takes these kernels where its own
+// position lies below kStepTokens, whatever else is in the step; other rows are left alone.
+
+#include "cuda/attention/tiles.h"
+#include "cuda/decode/decode.h"
+
+namespace kernels::cuda {
+
+inline constexpr int kStepTokens = 1024;
+
+// MLA (arXiv 2405.04434, 2.1.2, absorbed): queries times W_UK, rotation, the new cache row, attention over latent rows, the
+// result times W_UV. 512 latent columns, 64 rotated, 128 a head before and after.
+struct LatentStepArgs {
+    LatentPrepareArgs prepare; // `query` is not written
+    MatrixView keyUp;          // [heads, 512, 128] F16 or BF16
+    MatrixView valueUp;        // [heads, 128, 512], the same type
+    float *output = nullptr;   // [rows, heads * 128]
+    std::int64_t outputStride = 0;
+    float scale = 1.0F;
+    int window = 0;            // tokens, 0: off
+};
+bool hasLatentStep(const LatentStepArgs &args);
+cudaError_t latentStep(const LatentStepArgs &args, cudaStream_t stream);
+
+// Heads of 64 or 128 columns, up to eight that share keys and values: rotation, the new cache row, attention.
+struct HeadsStepArgs {
+    HeadsPrepareArgs prepare; // `query` and `rotated` may be one buffer
+    bool isRotated = false;   // `rotated` is there already, of all rows; `query` is not read
+    float *output = nullptr;  // [rows, heads * dim]
+    float scale = 1.0F;
+    int window = 0;
+};
+bool hasHeadsStep(const HeadsStepArgs &args);
+cudaError_t headsStep(const HeadsStepArgs &args, cudaStream_t stream);
+
+} // namespace kernels::cuda
