@@ -359,6 +359,10 @@
         <source>the card has no memory left for this (%1); ask again with a shorter context, or load the model with a smaller one</source>
         <translation>显卡没有足够的显存（%1）；请缩短内容后重新提问，或以较短的上下文加载模型</translation>
     </message>
+    <message>
+        <source>the card has %1 MiB free and %2 MiB more are needed; use a smaller context, a smaller precision or the processor</source>
+        <translation>显卡空闲 %1 MiB，还需要 %2 MiB；请使用较短的上下文、较低的精度或处理器</translation>
+    </message>
 </context>
 <context>
     <name>ui::ActionsDialog</name>

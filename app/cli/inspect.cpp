@@ -95,7 +95,7 @@ int run(const InspectOptions &options)
         plan = *planned;
     } else {
         engine::Error error = planned.error();
-        addOffers(error, engine::loadOffers(*info, *load));
+        addOffers(error, engine::loadOffers(*info, *load, error.code));
         info->warnings.push_back(std::move(error.message));
     }
     if (!options.json) {

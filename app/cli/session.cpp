@@ -57,8 +57,7 @@ private:
 
 void addOffers(engine::Error &error, const std::vector<engine::LoadOffer> &offers)
 {
-    const bool isAboutRoom = error.code == engine::ErrorCode::OutOfMemory || error.code == engine::ErrorCode::DeviceLost;
-    if (!isAboutRoom || offers.empty())
+    if (offers.empty())
         return;
     error.message += error.message.ends_with('.') ? "" : ".";
     for (const engine::LoadOffer &offer : offers)
@@ -81,7 +80,7 @@ engine::Result<engine::ModelId> Session::load(const engine::LoadOptions &options
             if (result->ok())
                 return *std::move(result);
             engine::Error error = std::move(*result).error();
-            addOffers(error, m_runtime->offers(options));
+            addOffers(error, m_runtime->offers(options, error.code));
             return error;
         }
         if (isInterrupted() && !isCancelled) {

@@ -95,7 +95,7 @@ private:
         const std::uint64_t weightsBefore = weightBytesOf(m_info, options);
         for (const char *type : {"q8_0", "q4_0"}) {
             options.requantize = type;
-            if (type == before || weightBytesOf(m_info, options) >= weightsBefore)
+            if (type == before || weightBytesOf(m_info, options) > weightsBefore / 10 * 9) // packed already
                 continue;
             const auto plan = withContext(options);
             any = add(kind, plan) || any;
@@ -127,10 +127,10 @@ std::vector<LoadOffer> loadOffersIn(const ModelInfo &info, const LoadOptions &op
     return Offers(info, options, cardBytes, hostBytes).find();
 }
 
-std::vector<LoadOffer> loadOffers(const ModelInfo &info, const LoadOptions &options)
+std::vector<LoadOffer> loadOffers(const ModelInfo &info, const LoadOptions &options, ErrorCode error)
 {
     std::uint64_t cardBytes = 0;
-    if (isCard(options)) {
+    if (isCard(options) && error != ErrorCode::DeviceLost) {
         const auto card = cardOf(options.device);
         if (!card)
             return {};

@@ -126,14 +126,14 @@ int promptRowsOf(double activeBytes, bool isHost, int firstLayers, int layers)
         return std::max(16, static_cast<int>(std::bit_floor(static_cast<unsigned>(std::max(rows, 1.0)))));
     };
     constexpr double kHostBytes = 5e9, kCardBytes = 2e13;
-    constexpr int kHostRows = 256, kCardRows = 4096;
+    constexpr int kHostRows = 256, kCardRows = 4096, kLeastSplitRows = 64; // fewer leave a card idle
     if (isHost)
         return rowsFor(kHostBytes, activeBytes, kHostRows);
     const int rows = rowsFor(kCardBytes, activeBytes, kCardRows);
     if (firstLayers < 1)
         return rows;
     const double share = static_cast<double>(firstLayers) / layers;
-    return std::min(rows, rowsFor(kHostBytes, activeBytes * share, static_cast<int>(kHostRows / share)));
+    return std::min(rows, std::max(kLeastSplitRows, rowsFor(kHostBytes, activeBytes * share, static_cast<int>(kHostRows / share))));
 }
 
 Result<CachePlan> planCache(const CachePlanInput &input, const LoadOptions &options)

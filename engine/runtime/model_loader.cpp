@@ -46,11 +46,14 @@ std::string mebibytes(std::uint64_t bytes)
     return std::to_string((bytes + (1U << 20U) - 1) >> 20U) + " MiB";
 }
 
-// What a cache on a card may take: what is free but for what steps work in.
+// What a cache on a card may take: what is free but for what steps work in. Some of that was taken with the weights: code
+// and buffers that come with the first kernels.
 std::uint64_t freeOnCard(const LoadedParts &parts)
 {
     const std::uint64_t free = parts.backend->memory().free, work = parts.memoryPlan.workBytes;
-    return free - std::min(free, work);
+    const std::uint64_t taken = parts.freeBefore - std::min(parts.freeBefore, free);
+    const std::uint64_t early = taken - std::min(taken, parts.memoryPlan.weightBytes);
+    return free - std::min(free, work - std::min(work, early));
 }
 
 // One chunk of a prompt, so that what steps work in has its size before the first question.

@@ -402,10 +402,12 @@ Result<std::string> RuntimeImpl::detokenize(ModelId model, const std::vector<std
     return parts.tokenizer->decode(ids, false);
 }
 
-std::vector<LoadOffer> RuntimeImpl::offers(const LoadOptions &options)
+std::vector<LoadOffer> RuntimeImpl::offers(const LoadOptions &options, ErrorCode error)
 {
+    if (error != ErrorCode::OutOfMemory && error != ErrorCode::DeviceLost)
+        return {};
     const auto info = inspectModel(options.path);
-    return info ? loadOffers(*info, options) : std::vector<LoadOffer>();
+    return info ? loadOffers(*info, options, error) : std::vector<LoadOffer>();
 }
 
 } // namespace engine

@@ -33,7 +33,7 @@ public:
                                                bool asChat) override;
     Result<ChatPrompt> chatPrompt(const GenerationRequest &request, bool opensAnswer) override;
     Result<std::string> detokenize(ModelId model, const std::vector<std::int32_t> &ids) override;
-    std::vector<LoadOffer> offers(const LoadOptions &options) override;
+    std::vector<LoadOffer> offers(const LoadOptions &options, ErrorCode error) override;
 
 private:
     struct LoadState;

@@ -234,7 +234,7 @@ std::unique_ptr<engine::Generation> Runtime::start(engine::GenerationRequest req
         options.device == "cpu" ? nullptr : &isCardLost);
 }
 
-std::vector<engine::LoadOffer> Runtime::offers(const engine::LoadOptions &options)
+std::vector<engine::LoadOffer> Runtime::offers(const engine::LoadOptions &options, engine::ErrorCode)
 {
     return offersFor ? offersFor(options) : std::vector<engine::LoadOffer>();
 }

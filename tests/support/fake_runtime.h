@@ -52,7 +52,7 @@ public:
     engine::Result<engine::ChatPrompt> chatPrompt(const engine::GenerationRequest &, bool) override;
     engine::Result<std::string> detokenize(engine::ModelId, const std::vector<std::int32_t> &) override;
 
-    std::vector<engine::LoadOffer> offers(const engine::LoadOptions &) override;
+    std::vector<engine::LoadOffer> offers(const engine::LoadOptions &, engine::ErrorCode) override;
 
     struct State; // shared with what it hands out
 private:

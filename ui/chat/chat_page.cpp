@@ -324,7 +324,7 @@ void ChatPage::refreshOffers()
     m_offerBar->setVisible(!offers.empty());
 }
 
-// Loads the model so, and asks again what was left without an answer.
+// Loads the model so, and asks again what was left without a word of an answer.
 void ChatPage::takeOffer(int index)
 {
     const QString key = m_session->modelKey();
@@ -333,7 +333,9 @@ void ChatPage::takeOffer(int index)
         return;
     m_library.setChoice(key, offers[std::size_t(index)].options);
     const MessageModel *messages = m_session->messages();
-    const bool isUnanswered = !m_session->isRunning() && messages->count() > 0 && messages->at(messages->count() - 1).phase == AnswerPhase::Failed;
+    const int last = messages->count() - 1;
+    const bool isUnanswered = !m_session->isRunning() && last >= 0 && messages->at(last).phase == AnswerPhase::Failed
+        && messages->source(last, PartId::Answer).isEmpty();
     if (isUnanswered)
         m_session->regenerate();
     else

@@ -147,8 +147,8 @@ void EngineService::fail(Slot &slot, const engine::Error &error)
     slot.error = QString::fromStdString(error.message);
     slot.offers.clear();
     if (error.code == engine::ErrorCode::OutOfMemory || error.code == engine::ErrorCode::DeviceLost) {
-        m_offerPool.start([this, runtime = m_runtime.get(), key = slot.key, options = slot.options] {
-            std::vector<engine::LoadOffer> offers = runtime->offers(options);
+        m_offerPool.start([this, runtime = m_runtime.get(), key = slot.key, options = slot.options, code = error.code] {
+            std::vector<engine::LoadOffer> offers = runtime->offers(options, code);
             QMetaObject::invokeMethod(this, [this, key, offers = std::move(offers)] {
                 Slot *found = find(key);
                 if (found == nullptr || found->state != LoadState::Failed)

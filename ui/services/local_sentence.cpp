@@ -78,6 +78,8 @@ constexpr std::array kSentences = {
     QT_TRANSLATE_NOOP("sentences", "%1 is of a generation this build has no code for (%2)"),
     QT_TRANSLATE_NOOP("sentences", "the card has no memory left for Diptych's own buffers"),
     QT_TRANSLATE_NOOP("sentences",
+        "the card has %1 MiB free and %2 MiB more are needed; use a smaller context, a smaller precision or the processor"),
+    QT_TRANSLATE_NOOP("sentences",
         "the card failed (%1); start Diptych again, or load the model on the processor"),
     QT_TRANSLATE_NOOP("sentences",
         "the card has no memory left for this (%1); ask again with a shorter context, or load the model with a smaller one"),

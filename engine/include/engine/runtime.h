@@ -115,8 +115,8 @@ struct LoadOffer {
     int layers = 0; // of the model
 };
 // What would run where `options` do not, best first, by the memory that is free now; of a card, which is opened for it.
-// Every offer has passed the loader's own plan. Empty: nothing would, or `options` themselves fit.
-std::vector<LoadOffer> loadOffers(const ModelInfo &info, const LoadOptions &options);
+// Every offer has passed the loader's own plan. DeviceLost: nothing on a card. Empty: nothing would, or `options` themselves fit.
+std::vector<LoadOffer> loadOffers(const ModelInfo &info, const LoadOptions &options, ErrorCode error = ErrorCode::OutOfMemory);
 // The offer as a sentence with its numbers.
 std::string sentenceOf(const LoadOffer &offer);
 
@@ -147,8 +147,9 @@ public:
     // A conversation without pictures as the model is asked with it. `opensAnswer` false: up to the last turn only.
     virtual Result<ChatPrompt> chatPrompt(const GenerationRequest &request, bool opensAnswer) = 0;
     virtual Result<std::string> detokenize(ModelId model, const std::vector<std::int32_t> &ids) = 0;
-    // loadOffers for what options.path holds; nothing where it cannot be read.
-    virtual std::vector<LoadOffer> offers(const LoadOptions &options) = 0;
+    // loadOffers for what options.path holds, after an error of this kind; nothing where it cannot be read, or is about
+    // something else. A card that was lost is not offered again.
+    virtual std::vector<LoadOffer> offers(const LoadOptions &options, ErrorCode error) = 0;
 };
 
 // Reads headers and config only. `listTensors` fills ModelInfo::tensors.

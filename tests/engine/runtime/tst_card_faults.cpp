@@ -127,7 +127,7 @@ private slots:
         LoadOptions asked;
         asked.path = DIPTYCH_SOURCE_DIR "/resources/models/mini-vl";
         asked.device = "cuda";
-        const auto offers = runtime->offers(asked);
+        const auto offers = runtime->offers(asked, refused.error().code);
         QCOMPARE(offers.size(), std::size_t{1});
         QVERIFY(offers[0].kind == LoadOffer::Kind::Processor);
         QVERIFY(QString::fromStdString(sentenceOf(offers[0])).contains(u"On the processor it takes"));
@@ -224,6 +224,13 @@ private slots:
                 QVERIFY(QString::fromStdString(answer->end->error->message).contains(u"the card failed"));
                 QVERIFY(answer->end->generatedIds.size() >= 3);
             }
+            LoadOptions asked;
+            asked.path = DIPTYCH_SOURCE_DIR "/resources/models/mini-vl";
+            asked.device = "cuda";
+            m_card->isLost = false; // were it there again, a process that lost it is not offered it
+            const auto offers = runtime->offers(asked, ErrorCode::DeviceLost);
+            QVERIFY(offers.size() == 1 && offers[0].kind == LoadOffer::Kind::Processor);
+            m_card->isLost = true;
             const auto again = loadOn(*runtime, "cuda", 512, layers);
             QVERIFY(!again.ok() && again.error().code == ErrorCode::DeviceLost);
             runtime->unload(*model);

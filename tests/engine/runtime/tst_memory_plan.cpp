@@ -6,6 +6,8 @@
 
 #include <QtTest>
 
+#include <cmath>
+
 using namespace engine;
 
 namespace {
@@ -46,6 +48,8 @@ private slots:
     void theContextTakesWhatIsLeftOfACard();
     void whatDoesNotFitComesWithWhatDoes_data();
     void whatDoesNotFitComesWithWhatDoes();
+    void theProcessorHasOffersOfItsOwn();
+    void aSplitIsCountedLayerByLayer();
     void devicesAreNamedByNumber();
     void theEmbeddedModelsNeedIsCounted();
 };
@@ -124,6 +128,53 @@ void TestMemoryPlan::whatDoesNotFitComesWithWhatDoes()
         QVERIFY2(text.contains(part), qPrintable(text));
     for (const QString &part : lacks)
         QVERIFY2(!text.contains(part), qPrintable(text));
+}
+
+void TestMemoryPlan::theProcessorHasOffersOfItsOwn()
+{
+    LoadOptions options;
+    options.contextTokens = 32768;
+    const auto kinds = [&](int hostMiB) {
+        QList<int> list;
+        for (const LoadOffer &offer : loadOffersIn(model(), options, 8000 * kMiB, static_cast<std::uint64_t>(hostMiB) * kMiB)) {
+            if (offer.options.device != "cpu" || offer.plan.totalBytes() > static_cast<std::uint64_t>(hostMiB) * kMiB)
+                list += -1;
+            list += static_cast<int>(offer.kind);
+        }
+        return list;
+    };
+    QCOMPARE(kinds(8000), QList<int>()); // it fits
+    QCOMPARE(kinds(1600), QList<int>{static_cast<int>(LoadOffer::Kind::SmallerContext)});
+    QVERIFY(kinds(700).contains(static_cast<int>(LoadOffer::Kind::Requantised)) && !kinds(700).contains(-1));
+    QCOMPARE(kinds(200), QList<int>());
+}
+
+void TestMemoryPlan::aSplitIsCountedLayerByLayer()
+{
+    ModelInfo info = model();
+    info.layerBytes.assign(10, 90 * kMiB);
+    info.embeddingBytes = 50 * kMiB; // and as much for the output layer
+    info.onCard.layerBytes = info.layerBytes;
+    info.onCard.embeddingBytes = info.embeddingBytes;
+    LoadOptions options = onCard(4096);
+    options.cardLayers = kLayersThatFit;
+    // Four layers: 1,000 - 50 - 6 * 90 of weights, 100 and 256 rows of 1/16 to work in, 4/10 of 256 for the context: 631 and
+    // what is left free of it. Five would take 764.
+    const auto plan = planMemoryIn(info, options, 700 * kMiB, 4000 * kMiB);
+    QVERIFY(plan.ok());
+    QCOMPARE(plan->cardLayers, 4);
+    QCOMPARE(plan->weightBytes, 410 * kMiB);
+    QCOMPARE(plan->workBytes, 116 * kMiB);
+    QCOMPARE(plan->hostWeightBytes, 590 * kMiB);
+    const auto share = static_cast<double>(plan->hostContextBytes) / static_cast<double>(plan->hostContextBytes + plan->contextBytes);
+    QVERIFY(std::abs(share - 0.6) < 0.001);
+    QVERIFY(plan->contextBytes * 10 / 4 >= 4096ULL * 65536);
+    // Without the sizes of its layers it is refused rather than guessed.
+    options.cardLayers = 4;
+    QVERIFY(planMemoryIn(model(), options, 700 * kMiB, 4000 * kMiB).error().code == ErrorCode::Unsupported);
+    // All layers ask for no split.
+    options.cardLayers = 10;
+    QCOMPARE(planMemoryIn(info, options, 8000 * kMiB, 0)->cardLayers, 0);
 }
 
 void TestMemoryPlan::devicesAreNamedByNumber()

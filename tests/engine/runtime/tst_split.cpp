@@ -189,7 +189,7 @@ private slots:
         QVERIFY(info.ok() && info->layers > 3);
         LoadOptions options = onCard(QString::fromStdString(model), kLayersThatFit, Precision::Native);
         QVERIFY(planMemoryIn(*info, options, kPlenty, kPlenty)->cardLayers == 0); // all
-        int before = info->layers;
+        int before = info->layers, loaded = 0;
         std::uint64_t room = planMemoryIn(*info, options, kPlenty, kPlenty)->totalBytes();
         for (; room > 0; room -= std::min(room, kMiB / 4)) {
             const auto plan = planMemoryIn(*info, options, room, kPlenty);
@@ -201,6 +201,12 @@ private slots:
             before = plan->cardLayers;
             QVERIFY(plan->totalBytes() <= room);
             QVERIFY(plan->hostWeightBytes > 0 && plan->hostContextBytes > 0);
+            if (plan->cardLayers != loaded) { // its weights are the processor's here, which are a little larger
+                auto parts = load(options, room);
+                QVERIFY2(parts.ok(), parts.ok() ? "" : parts.error().message.c_str());
+                QCOMPARE((*parts)->memoryPlan.cardLayers, plan->cardLayers);
+                loaded = plan->cardLayers;
+            }
             // One more would not fit.
             LoadOptions more = options;
             more.cardLayers = plan->cardLayers + 1;
