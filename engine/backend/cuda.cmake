@@ -9,7 +9,7 @@ set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
 add_subdirectory(${CMAKE_SOURCE_DIR}/kernels/cuda ${CMAKE_BINARY_DIR}/kernels/cuda)
 add_library(diptych_cuda MODULE backend/cuda_attention.cu backend/cuda_context.cu backend/cuda_pictures.cu
     backend/cuda_plugin.cu
-    backend/cuda_products.cu)
+    backend/cuda_products.cu backend/cuda_sparse.cu)
 set_target_properties(diptych_cuda PROPERTIES OUTPUT_NAME diptych-cuda)
 target_include_directories(diptych_cuda PRIVATE .)
 target_compile_definitions(diptych_cuda PRIVATE DIPTYCH_BUILD_ID="${DIPTYCH_BUILD_ID}")

@@ -277,9 +277,15 @@ public:
     void attention(const AttentionArgs &a) override
     {
         const Sequences sequences(*this, a.sequences, a.layer.blockTokens);
+        const auto observeCount = a.observed != nullptr ? static_cast<std::int32_t>(a.observeRows.size()) : 0;
+        if (a.selected != nullptr) {
+            const DiptychCudaSparse args{a.query.f32(), a.output.f32(), a.heads, a.scale, a.selected, a.selectedPerRow,
+                a.observeRows.data(), observeCount, a.observed, a.observeStride};
+            m_api.sparseAttention(m_api.context, &args, kvOf(a.layer), sequences.data(), sequences.count());
+            return;
+        }
         m_api.attention(m_api.context, a.query.f32(), a.output.f32(), a.heads, a.scale, a.window, kvOf(a.layer), sequences.data(),
-            sequences.count(), a.observeRows.data(),
-            a.observed != nullptr ? static_cast<std::int32_t>(a.observeRows.size()) : 0, a.observed, a.observeStride);
+            sequences.count(), a.observeRows.data(), observeCount, a.observed, a.observeStride);
     }
     void denseAttention(const DenseAttentionArgs &a) override
     {
@@ -342,6 +348,13 @@ public:
                         : "the card failed (" + std::string(text) + "); start Diptych again, or load the model on the processor"};
     }
 
+    bool hasTokenSelection() const override { return true; }
+    void selectTokens(const SelectTokensArgs &a) override
+    {
+        const Sequences sequences(*this, a.sequences, a.layer.blockTokens);
+        const DiptychCudaSelection args{rowsOf(a.query), rowsOf(a.weights), a.heads, a.scale, a.window, a.perRow, a.selected};
+        m_api.selectTokens(m_api.context, &args, kvOf(a.layer), sequences.data(), sequences.count());
+    }
     bool hasCrossModal() const override { return true; }
     void crossModalAttention(const CrossModalAttentionArgs &a) override
     {

@@ -81,7 +81,7 @@ private:
 };
 
 // Room for intermediate results, one buffer a purpose; grows, never shrinks.
-enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Choices, Pixels, Expanded, Count };
+enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Choices, Pixels, Scores, Expanded, Count };
 
 struct Context {
     int device = 0;
@@ -290,6 +290,10 @@ void crossModalAttention(void *context, DiptychCudaRows query, DiptychCudaRows o
     std::int32_t observeCount, float *observed, std::int64_t observeStride);
 void crossModalGate(void *context, DiptychCudaRows hidden, DiptychCudaRows attended, const float *weight, const float *bias,
     DiptychCudaRows shares);
+void selectTokens(void *context, const DiptychCudaSelection *args, DiptychCudaKv layer, const DiptychCudaSequence *sequences,
+    std::int32_t sequenceCount);
+void sparseAttention(void *context, const DiptychCudaSparse *args, DiptychCudaKv layer, const DiptychCudaSequence *sequences,
+    std::int32_t sequenceCount);
 void patches(void *context, const std::uint8_t *pixels, std::int32_t tiles, std::int32_t size, std::int32_t patch,
     const float *values, DiptychCudaRows output);
 void choose(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);

@@ -80,6 +80,26 @@ struct DiptychCudaPictureList {
     const float *keys, *values; // device [tokens, heads * headDim]
 };
 
+struct DiptychCudaSelection { // selectTokens of backend.h
+    DiptychCudaRows query, weights;
+    std::int32_t heads;
+    float scale;
+    std::int32_t window, perRow;
+    std::int32_t *selected; // device [rows, perRow]
+};
+struct DiptychCudaSparse { // attention to selected tokens
+    const float *query;
+    float *output;
+    std::int32_t heads;
+    float scale;
+    const std::int32_t *selected; // device [rows, perRow]
+    std::int32_t perRow;
+    const std::int32_t *observeRows;
+    std::int32_t observeCount;
+    float *observed;
+    std::int64_t observeStride;
+};
+
 struct DiptychCudaSteps { // since the context was opened
     std::int64_t replayed, recorded;
     std::int64_t launched;  // could have been one of the two: operations launched one by one
@@ -160,6 +180,10 @@ struct DiptychCudaApi {
         const std::int32_t *observeRows, std::int32_t observeCount, float *observed, std::int64_t observeStride);
     void (*crossModalGate)(void *context, DiptychCudaRows hidden, DiptychCudaRows attended, const float *weight, const float *bias,
         DiptychCudaRows shares);
+    void (*selectTokens)(void *context, const DiptychCudaSelection *args, DiptychCudaKv layer, const DiptychCudaSequence *sequences,
+        std::int32_t sequenceCount);
+    void (*sparseAttention)(void *context, const DiptychCudaSparse *args, DiptychCudaKv layer, const DiptychCudaSequence *sequences,
+        std::int32_t sequenceCount);
     // patches of backend.h; pixels [tiles, size, size, 3], values [3, 256].
     void (*patches)(void *context, const std::uint8_t *pixels, std::int32_t tiles, std::int32_t size, std::int32_t patch,
         const float *values, DiptychCudaRows output);

@@ -85,6 +85,9 @@ public:
             add(row);
         }
         ENGINE_CHECK(prompts());
+        for (const DType cacheType : {DType::F32, DType::BF16})
+            if (m_backends[0]->hasTokenSelection() && m_backends[1]->hasTokenSelection())
+                ENGINE_CHECK(tokenSelection(cacheType));
         return m_failures;
     }
 
@@ -257,6 +260,7 @@ private:
     Status experts();
     Status router();
     Status crossModal();
+    Status tokenSelection(DType cacheType);
     Status expertsOfManyShapes();
     Status tiledAttention(int heads, int kvHeads, int keyDim, int valueDim);
 

@@ -331,6 +331,58 @@ Status Check::crossModal()
     });
 }
 
+// V3.2's indexer and attention to what it chose: one row a sequence, and a prompt.
+Status Check::tokenSelection(DType cacheType)
+{
+    const int heads = 4, keyDim = 48, latent = 64, rope = 16, perRow = 24;
+    const std::int64_t tokens = 130, width = latent + rope;
+    const std::vector<std::int32_t> blocks{4, 0, 7, 2, 8, 1, 6, 3, 5};
+    const Floats indexKeys = values(tokens * keyDim), keys = values(tokens * width);
+    for (const std::int64_t rows : {1, 40}) {
+        const Floats indexQuery = values(rows * heads * keyDim), weights = values(rows * heads), query = values(rows * heads * width);
+        ENGINE_CHECK(compare("selected tokens, cache " + std::string(kernels::dtypeInfo(cacheType).name), text(rows) + " rows, 24 of 130",
+            m_bound, [&](int side) -> Result<Floats> {
+                Backend &backend = *m_backends[side];
+                const auto cacheBytes = [&](std::int64_t columns) {
+                    return kernels::rowBytes(cacheType, static_cast<std::size_t>(9 * kBlockTokens * columns));
+                };
+                ENGINE_TRY(const Buffer indexBuffer, backend.allocate(cacheBytes(keyDim)));
+                ENGINE_TRY(const Buffer keyBuffer, backend.allocate(cacheBytes(width)));
+                const KvLayer layer{.keys = keyBuffer.data(), .values = nullptr, .indexKeys = indexBuffer.data(), .dtype = cacheType,
+                    .kvHeads = 1, .keyDim = static_cast<int>(width), .valueDim = latent, .valuesInKeys = true,
+                    .blockTokens = kBlockTokens, .indexDim = keyDim};
+                const KvSequence stored[] = {{0, static_cast<int>(tokens), 0, blocks}};
+                // The last token; or the first ones, of which some see fewer tokens than they may choose.
+                const KvSequence asked[] = {{0, static_cast<int>(rows), rows == 1 ? static_cast<int>(tokens) - 1 : 0, blocks}};
+                ENGINE_TRY(const Placed ik, place(side, indexKeys, Shape{tokens, keyDim}));
+                ENGINE_TRY(const Placed k, place(side, keys, Shape{tokens, width}));
+                ENGINE_TRY(const Placed iq, place(side, indexQuery, Shape{rows, heads * keyDim}));
+                ENGINE_TRY(const Placed w, place(side, weights, Shape{rows, heads}));
+                ENGINE_TRY(const Placed q, place(side, query, Shape{rows, heads, width}));
+                ENGINE_TRY(const Placed y, place(side, poison(rows * heads * latent), Shape{rows, heads, latent}));
+                ENGINE_TRY(const Buffer chosen, backend.allocate(static_cast<std::size_t>(rows * perRow) * sizeof(std::int32_t)));
+                auto *selected = reinterpret_cast<std::int32_t *>(chosen.data());
+                backend.storeKv({.keys = ik.tensor, .values = {}, .layer = layer.ofIndex(), .sequences = stored});
+                backend.storeKv({.keys = k.tensor, .values = {}, .layer = layer, .sequences = stored});
+                backend.selectTokens({.query = iq.tensor, .weights = w.tensor, .heads = heads, .scale = 0.07F, .layer = layer.ofIndex(),
+                    .sequences = asked, .selected = selected, .perRow = perRow});
+                const std::int32_t observeRows[] = {0};
+                Floats observed(static_cast<std::size_t>(tokens));
+                backend.attention({.query = q.tensor, .output = y.tensor, .heads = heads, .scale = 0.11F, .layer = layer, .sequences = asked,
+                    .selected = selected, .selectedPerRow = perRow, .observeRows = observeRows, .observed = observed.data(),
+                    .observeStride = tokens});
+                std::vector<std::int32_t> ids(static_cast<std::size_t>(rows * perRow));
+                backend.toHost(ids.data(), chosen.view(Shape{rows, perRow}, DType::I32));
+                ENGINE_TRY(Floats result, read(side, y.tensor));
+                result.insert(result.end(), observed.begin(), observed.end());
+                for (const std::int32_t id : ids)
+                    result.push_back(0.01F * static_cast<float>(id)); // as large as the rest
+                return result;
+            }));
+    }
+    return Done{};
+}
+
 // The shapes of released models over a bfloat16 cache: contexts around the edges of pages and chunks, then a prompt.
 Status Check::tiledAttention(int heads, int kvHeads, int keyDim, int valueDim)
 {

@@ -16,6 +16,7 @@ constexpr std::uint64_t kPage = std::uint64_t{2} << 20U; // what a card gives ou
 constexpr std::uint64_t kFixedBytes = std::uint64_t{96} << 20U; // staging, numbers of the step, code, small buffers
 constexpr std::uint64_t kSliceBytes = std::uint64_t{512} << 20U; // of widened weights
 constexpr int kMostRows = 4096; // of a prompt at once, as scheduler.cpp has it
+constexpr std::uint64_t kScoreBytes = std::uint64_t{64} << 20U; // of the tokens an indexer chooses from
 constexpr double kBytesAtOnce = 2e13;
 constexpr std::uint64_t kTowerRows = 8192;
 
@@ -61,9 +62,13 @@ void addCardWork(CardNeed &need, const ModelConfig &config, bool isQuantised, do
                                        : std::max(16, static_cast<int>(std::bit_floor(static_cast<unsigned>(std::max(rows, 1.0)))));
     // Activations of the widest half of a layer, float32.
     const std::uint64_t latent = number(text.kvLoraRank), rope = number(text.ropeHeadDim), nope = number(text.nopeHeadDim);
-    const std::uint64_t attention = text.attention == AttentionKind::Latent
+    const IndexerConfig &indexer = text.indexer;
+    const std::uint64_t selection = indexer.heads > 0
+        ? (number(indexer.heads) + 1) * number(indexer.headDim) + number(indexer.heads) + number(std::min(indexer.tokens, text.contextTokens))
+        : 0;
+    const std::uint64_t attention = selection + (text.attention == AttentionKind::Latent
         ? 2 * heads * (nope + rope) + number(text.queryLoraRank) + latent + rope + heads * (2 * latent + rope + number(text.valueHeadDim))
-        : (heads * 3 + 2 * number(text.kvHeads)) * number(text.headDim);
+        : (heads * 3 + 2 * number(text.kvHeads)) * number(text.headDim));
     const std::uint64_t shared = number(moe.sharedExperts) * number(moe.expertIntermediate);
     const std::uint64_t dense = std::max(number(text.intermediate), shared);
     const std::uint64_t streams = 2 * hidden, widest = std::max(attention, 3 * dense + number(moe.routedExperts));
@@ -73,7 +78,7 @@ void addCardWork(CardNeed &need, const ModelConfig &config, bool isQuantised, do
     need.activeBytes = activeBytes;
     need.isSupported = text.indexer.heads == 0;
     need.workRowBytes = 4 * (streams + widest) + narrow + (moe.routedExperts > 0 ? chosen : 0);
-    need.workBytes = kFixedBytes + 4 * (hidden + number(text.vocabulary));
+    need.workBytes = kFixedBytes + 4 * (hidden + number(text.vocabulary)) + (indexer.heads > 0 ? kScoreBytes : 0);
     if (isQuantised) {
         // Not the output layer: an answer needs the logits of its last row alone.
         const std::uint64_t largest =

@@ -43,7 +43,7 @@ Result<ModelBundle> loadModel(const LoadContext &context)
     }
     if (config.text.indexer.heads > 0 && !context.backend->hasTokenSelection())
         return Error{ErrorCode::Unsupported, "The model " + context.files->path().string() +
-                " attends to selected tokens (DeepSeek V3.2's indexer), which this device does not run yet: choose the processor (--device cpu)."};
+                " attends to selected tokens (DeepSeek V3.2's indexer), which this device does not run: choose the processor (--device cpu)."};
     ENGINE_CHECK(checkCrossModalTensors(*context.files));
     if (config.text.crossModal && !context.backend->hasCrossModal())
         return Error{ErrorCode::Unsupported, "The model " + context.files->path().string() +
