@@ -2,28 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/selftest.h"
 
+#include "backend/card_name.h"
 #include "backend/selftest_check.h"
 #include "kernels/table.h"
 
-#include <charconv>
-
 namespace engine {
-
-namespace {
-
-Result<int> cudaCard(const std::string &device)
-{
-    if (device == "cuda")
-        return 0;
-    int card = -1;
-    const char *end = device.data() + device.size();
-    const auto parsed = std::from_chars(device.data() + std::min<std::size_t>(5, device.size()), end, card);
-    if (device.rfind("cuda:", 0) != 0 || parsed.ec != std::errc() || parsed.ptr != end || card < 0)
-        return Error{ErrorCode::BadRequest, "there is no device \"" + device + "\"; use cpu, cuda or cuda:N"};
-    return card;
-}
-
-} // namespace
 
 using namespace selftest;
 
@@ -36,9 +19,11 @@ Result<int> checkBackend(Backend &tested, Backend &reference, const std::string 
 Result<int> runSelftest(const std::string &device, std::uint64_t seed, const std::function<void(const SelftestRow &)> &row,
     const std::string &only)
 {
-    ENGINE_TRY(const std::unique_ptr<Backend> reference, makeCpuBackend({.threads = 1, .exact = true, .isa = "reference"}));
-    if (device.rfind("cuda", 0) == 0) {
-        ENGINE_TRY(const int card, cudaCard(device));
+    // All threads for a card's larger shapes; a row does not depend on how many there are.
+    ENGINE_TRY(const std::unique_ptr<Backend> reference,
+        makeCpuBackend({.threads = device == "cpu" ? 1 : 0, .exact = true, .isa = "reference"}));
+    if (device != "cpu") {
+        ENGINE_TRY(const int card, cardOf(device));
         int failures = 0;
         for (const bool exact : {true, false}) {
             if (!exact && !cudaTensorCores())
@@ -51,8 +36,6 @@ Result<int> runSelftest(const std::string &device, std::uint64_t seed, const std
         }
         return failures;
     }
-    if (device != "cpu")
-        return Error{ErrorCode::BadRequest, "there is no device \"" + device + "\"; use cpu, cuda or cuda:N"};
     int failures = 0;
     for (const kernels::KernelTable *table : kernels::availableTables()) {
         for (const bool exact : {true, false}) {

@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/memory_plan.h"
 
+#include "backend/card_name.h"
 #include "cache/block_manager.h"
 #include "runtime/device_probe.h"
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <string_view>
 
 namespace engine {
@@ -91,22 +91,6 @@ std::string sizeOf(std::uint64_t bytes)
         return std::to_string((bytes + kMega / 2) / kMega) + " MB";
     const std::uint64_t tenths = (bytes + kGiga / 20) / (kGiga / 10);
     return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GB";
-}
-
-Result<int> cardOf(const std::string &device)
-{
-    const std::string_view name = device;
-    int card = 0;
-    if (name == "cuda")
-        return card;
-    const Error unknown{ErrorCode::BadRequest, "the device " + device + " is not known; use cpu, cuda or cuda:N"};
-    if (!name.starts_with("cuda:"))
-        return unknown;
-    const std::string_view number = name.substr(5);
-    const auto [end, failure] = std::from_chars(number.data(), number.data() + number.size(), card);
-    if (failure != std::errc() || end != number.data() + number.size() || card < 0)
-        return unknown;
-    return card;
 }
 
 std::uint64_t weightBytesOf(const ModelInfo &info, const LoadOptions &options)

@@ -33,8 +33,6 @@ struct CachePlanInput {
 Result<CachePlan> planCache(const CachePlanInput &input, const LoadOptions &options);
 
 inline bool isCard(const LoadOptions &options) { return options.device.starts_with("cuda"); }
-// The number in "cuda" or "cuda:N". BadRequest: neither.
-Result<int> cardOf(const std::string &device);
 
 // planMemory for a device with so much free memory.
 Result<MemoryPlan> planMemoryIn(const ModelInfo &info, const LoadOptions &options, std::uint64_t freeBytes);

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/runtime.h"
+#include "backend/card_name.h"
 #include "cache/block_manager.h"
 #include "files/adapter.h"
 #include "files/inspect.h"

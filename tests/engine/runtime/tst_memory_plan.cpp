@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
+#include "backend/card_name.h"
 #include "files/card_need.h"
 #include "files/inspect.h"
 #include "runtime/memory_plan.h"
