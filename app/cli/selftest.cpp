@@ -5,12 +5,10 @@
 #include "interrupt.h"
 #include "model_lookup.h"
 #include "output.h"
-#include "session.h"
+#include "selftest_models.h"
 
 #include "engine/selftest.h"
 
-#include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <memory>
 
@@ -21,7 +19,8 @@ namespace {
 struct SelftestOptions {
     std::string device = "cpu";
     std::uint64_t seed = 1;
-    std::string only;
+    std::string only, model;
+    int context = 0;
     bool json = false;
 };
 
@@ -39,53 +38,28 @@ void report(const engine::SelftestRow &row, bool json, Json &rows)
                     {"passed", row.passed}});
 }
 
-// The embedded model's float32 logits on the device against the processor's.
-engine::Result<engine::SelftestRow> compareModels(const std::string &device)
-{
-    constexpr int kTokens = 48;
-    constexpr double kBound = 1e-3;
-    ENGINE_TRY(engine::LoadOptions options, findModel(""));
-    options.precision = engine::Precision::Exact;
-    Session session;
-    ENGINE_TRY(const engine::ModelId host, session.load(options));
-    options.device = device;
-    ENGINE_TRY(const engine::ModelId card, session.load(options));
-    std::vector<std::int32_t> ids;
-    for (int i = 0; i < kTokens; ++i)
-        ids.push_back(i * 7 % 251);
-    ENGINE_TRY(const std::vector<float> expected, session.runtime().score(host, ids, {}));
-    ENGINE_TRY(const std::vector<float> actual, session.runtime().score(card, ids, {}));
-    double difference = 0, size = 0;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-        difference += std::pow(static_cast<double>(expected[i]) - actual[i], 2);
-        size += std::pow(static_cast<double>(expected[i]), 2);
-    }
-    engine::SelftestRow row{.device = device,
-                            .operation = "model " + session.nameOf(host),
-                            .shape = std::to_string(kTokens) + " tokens",
-                            .error = std::sqrt(difference / std::max(size, 1e-30)),
-                            .bound = kBound};
-    row.passed = row.error <= kBound; // false for a NaN
-    return row;
-}
-
 int run(const SelftestOptions &options)
 {
     exitOnInterrupt();
     Json rows = Json::array();
-    const auto result =
-        engine::runSelftest(options.device, options.seed, [&](const engine::SelftestRow &row) {
-            report(row, options.json, rows);
-        }, options.only);
-    if (!result)
-        return fail(result.error(), options.json);
-    int failures = *result;
-    if (options.device != "cpu" && options.only.empty()) {
-        const auto row = compareModels(options.device);
-        if (!row)
-            return fail(row.error(), options.json);
-        report(*row, options.json, rows);
-        failures += row->passed ? 0 : 1;
+    int failures = 0;
+    const auto add = [&](const engine::SelftestRow &row) { report(row, options.json, rows); };
+    if (options.model.empty()) {
+        const auto failed = engine::runSelftest(options.device, options.seed, add, options.only);
+        if (!failed)
+            return fail(failed.error(), options.json);
+        failures += *failed;
+    }
+    if (!options.model.empty() || (options.device != "cpu" && options.only.empty())) {
+        auto load = findModel(options.model);
+        if (!load)
+            return fail(load.error(), options.json);
+        load->device = options.device;
+        load->contextTokens = options.context;
+        const auto failed = checkModel(*load, options.only, add);
+        if (!failed)
+            return fail(failed.error(), options.json);
+        failures += *failed;
     }
     if (options.json)
         printJson({{"device", options.device},
@@ -105,11 +79,14 @@ AddedCommand addSelftest(CLI::App &app)
     auto options = std::make_shared<SelftestOptions>();
     CLI::App *command =
         app.add_subcommand("selftest", "Every kernel against the scalar reference; on a card also "
-                                       "the embedded model against the processor");
+                                       "the embedded model against the processor, and eight answers of "
+                                       "it together and alone");
     command->add_option("--device", options->device, "cpu, cuda or cuda:N")->capture_default_str();
     command->add_option("--seed", options->seed, "Seed of the random inputs")
         ->capture_default_str();
     command->add_option("--only", options->only, "Operations whose name holds this text");
+    command->add_option("-m,--model", options->model, "This model instead of the kernels: a folder, a .gguf file or a name");
+    command->add_option("--context", options->context, "Its context in tokens")->check(CLI::NonNegativeNumber);
     command->add_flag("--json", options->json, "One JSON object on stdout");
     return {command, [options] { return run(*options); }};
 }

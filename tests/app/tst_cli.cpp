@@ -78,6 +78,7 @@ private slots:
     void compareShowsBoth();
     void tokenizeGoesThereAndBack();
     void scoreWritesOneRowAToken();
+    void aWholeModelIsHeldToTheBit();
     void adaptersAreApplied();
     void inspectAndModelsDescribe();
     void benchHasItsKeys();
@@ -358,6 +359,19 @@ void TestCli::scoreWritesOneRowAToken()
     const int vocabulary = run({"inspect", "--json"}).json()["vocabulary_size"].toInt();
     QVERIFY(vocabulary > 0);
     QCOMPARE(QFileInfo(out).size(), qint64(3) * vocabulary * 4);
+}
+
+void TestCli::aWholeModelIsHeldToTheBit()
+{
+    const QString model = QStringLiteral(DIPTYCH_SOURCE_DIR "/tests/golden/models/deepseek-v32");
+    const Outcome outcome = run({"selftest", "-m", model, "--json"});
+    QCOMPARE(outcome.code, 0);
+    const auto rows = outcome.json()["rows"].toArray();
+    QCOMPARE(rows.size(), 2);
+    QCOMPARE(rows[0].toObject()["operation"].toString(), QStringLiteral("model, alone and among eight"));
+    QCOMPARE(rows[1].toObject()["operation"].toString(), QStringLiteral("model, the same twice"));
+    QCOMPARE(run({"selftest", "-m", model, "--only", "twice", "--json"}).json()["checks"].toInt(), 1);
+    QCOMPARE(run({"selftest", "--device", "cuda:x", "-m", model}).code, 2);
 }
 
 void TestCli::adaptersAreApplied()

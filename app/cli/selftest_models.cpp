@@ -1,0 +1,230 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#include "selftest_models.h"
+
+#include "interrupt.h"
+#include "session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <memory>
+
+namespace cli {
+
+namespace {
+
+constexpr int kAnswers = 8;
+constexpr int kLogitTokens = 48;
+constexpr double kExactBound = 1e-3;
+constexpr double kFirstTokenBound = 5e-2; // of the likeliest token's probability; prompts on a card round to bfloat16
+
+// What an answer consists of: ids, and the bits of the probabilities of the likely tokens.
+struct Told {
+    std::vector<std::int32_t> ids;
+    std::vector<float> probabilities;
+    std::map<std::int32_t, float> first; // of the first token
+    bool operator==(const Told &other) const
+    {
+        return ids == other.ids && probabilities.size() == other.probabilities.size()
+               && std::memcmp(probabilities.data(), other.probabilities.data(),
+                              probabilities.size() * sizeof(float)) == 0;
+    }
+};
+
+// Prompts of different lengths whose first tokens differ; every second answer is drawn.
+engine::GenerationRequest request(const Session &session, engine::ModelId model, int index, int tokens)
+{
+    const int room = std::max(session.contextOf(model) - tokens - 1, 1);
+    const int length = std::min(30 + 15 * index, room);
+    const int ids = std::max(session.vocabularyOf(model) - 2, 1);
+    engine::GenerationRequest request;
+    request.model = model;
+    request.rawTokens.emplace();
+    for (int i = 0; i < length; ++i)
+        request.rawTokens->push_back(2 + (i * 7 + index * 13) % std::min(ids, 251));
+    request.sampling.maxTokens = tokens;
+    request.sampling.seed = static_cast<std::uint64_t>(100 + index);
+    request.sampling.temperature = index % 2 == 1 ? 0.9F : 0.0F;
+    request.observe.alternatives = 8;
+    return request;
+}
+
+engine::Result<std::vector<Told>> answer(Session &session, const std::vector<engine::GenerationRequest> &requests)
+{
+    std::vector<std::unique_ptr<engine::Generation>> running;
+    for (const engine::GenerationRequest &request : requests)
+        running.push_back(session.runtime().start(request, ring));
+    std::vector<Told> told(running.size());
+    std::size_t ended = 0;
+    while (ended < running.size()) {
+        bool any = false;
+        for (std::size_t i = 0; i < running.size(); ++i) {
+            for (const engine::GenerationEvent &event : running[i]->takeEvents()) {
+                any = true;
+                if (const auto *token = std::get_if<engine::TokenRecord>(&event)) {
+                    told[i].ids.push_back(token->id);
+                    told[i].probabilities.push_back(token->probability);
+                    for (const engine::TokenAlternative &other : token->alternatives) {
+                        told[i].probabilities.push_back(other.probability);
+                        if (token->index == 0)
+                            told[i].first[other.id] = other.probability;
+                    }
+                } else if (const auto *end = std::get_if<engine::Finished>(&event)) {
+                    if (end->error)
+                        return *end->error;
+                    ++ended;
+                }
+            }
+        }
+        if (!any && ended < running.size())
+            waitForRing();
+    }
+    return told;
+}
+
+double relativeError(const std::vector<float> &actual, const std::vector<float> &expected)
+{
+    if (actual.size() != expected.size())
+        return std::numeric_limits<double>::infinity();
+    double difference = 0, size = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        difference += std::pow(static_cast<double>(expected[i]) - actual[i], 2);
+        size += std::pow(static_cast<double>(expected[i]), 2);
+    }
+    return std::sqrt(difference / std::max(size, 1e-30));
+}
+
+// The largest difference of a token's probability, as a share of the likeliest one's.
+double firstTokenError(const std::vector<Told> &actual, const std::vector<Told> &expected)
+{
+    double error = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        double likeliest = 0, difference = 0;
+        int common = 0;
+        for (const auto &[id, probability] : expected[i].first) {
+            likeliest = std::max(likeliest, static_cast<double>(probability));
+            if (const auto found = actual[i].first.find(id); found != actual[i].first.end()) {
+                ++common;
+                difference = std::max(difference, std::abs(static_cast<double>(found->second) - probability));
+            }
+        }
+        if (common == 0 || !(likeliest > 0))
+            return std::numeric_limits<double>::infinity();
+        error = std::max(error, difference / likeliest);
+    }
+    return error;
+}
+
+class ModelCheck {
+public:
+    ModelCheck(const engine::LoadOptions &options, std::string only, const ReportRow &report)
+        : m_options(options), m_only(std::move(only)), m_report(report)
+    {}
+
+    engine::Result<int> run()
+    {
+        if (m_options.device != "cpu" && isAsked("logits"))
+            ENGINE_CHECK(logits());
+        const bool wantsFirst = m_options.device != "cpu" && isAsked("first tokens");
+        if (!isAsked("alone and among eight") && !isAsked("the same twice") && !wantsFirst)
+            return m_failures;
+        Session session;
+        ENGINE_TRY(const engine::ModelId model, session.load(m_options));
+        m_name = session.nameOf(model);
+        std::vector<engine::GenerationRequest> requests;
+        for (int i = 0; i < kAnswers; ++i)
+            requests.push_back(request(session, model, i, 24));
+        // The first answers find nothing of their prompts in the cache, all later ones the same part.
+        ENGINE_TRY(const std::vector<Told> before, answer(session, requests));
+        ENGINE_TRY(const std::vector<Told> together, answer(session, requests));
+        if (isAsked("alone and among eight")) {
+            int other = 0;
+            for (std::size_t i = 0; i < requests.size(); ++i) {
+                ENGINE_TRY(const std::vector<Told> alone, answer(session, {requests[i]}));
+                other += alone[0] == together[i] ? 0 : 1;
+            }
+            add("alone and among eight", "answers of 24 tokens", other, 0);
+        }
+        if (isAsked("the same twice")) {
+            ENGINE_TRY(const std::vector<Told> again, answer(session, requests));
+            int other = 0;
+            for (std::size_t i = 0; i < requests.size(); ++i)
+                other += again[i] == together[i] ? 0 : 1;
+            add("the same twice", "answers of 24 tokens", other, 0);
+        }
+        if (wantsFirst) {
+            ENGINE_TRY(const std::vector<Told> host, firstTokensOnHost());
+            add("first tokens", "prompts of 30 to 135", firstTokenError(before, host), kFirstTokenBound);
+        }
+        return m_failures;
+    }
+
+private:
+    bool isAsked(const std::string &check) const { return ("model, " + check).find(m_only) != std::string::npos; }
+
+    void add(const std::string &check, const std::string &shape, double error, double bound)
+    {
+        engine::SelftestRow row{.device = m_options.device, .operation = "model, " + check, .shape = m_name + ", " + shape,
+                                .error = error, .bound = bound};
+        row.passed = row.error <= row.bound; // false for a NaN
+        m_failures += row.passed ? 0 : 1;
+        m_report(row);
+    }
+
+    engine::LoadOptions onHost() const
+    {
+        engine::LoadOptions options = m_options;
+        options.device = "cpu";
+        options.precision = engine::Precision::Exact;
+        return options;
+    }
+
+    // float32 on both sides.
+    engine::Status logits()
+    {
+        std::vector<std::int32_t> ids;
+        const auto score = [&](engine::LoadOptions options) -> engine::Result<std::vector<float>> {
+            Session session;
+            options.precision = engine::Precision::Exact;
+            ENGINE_TRY(const engine::ModelId model, session.load(options));
+            m_name = session.nameOf(model);
+            ids.clear();
+            for (int i = 0; i < std::min(kLogitTokens, session.contextOf(model)); ++i)
+                ids.push_back(i * 7 % std::min(std::max(session.vocabularyOf(model), 1), 251));
+            return session.runtime().score(model, ids, {});
+        };
+        ENGINE_TRY(const std::vector<float> expected, score(onHost()));
+        ENGINE_TRY(const std::vector<float> actual, score(m_options));
+        add("logits", std::to_string(ids.size()) + " tokens, exact", relativeError(actual, expected), kExactBound);
+        return engine::Done{};
+    }
+
+    engine::Result<std::vector<Told>> firstTokensOnHost()
+    {
+        Session session;
+        ENGINE_TRY(const engine::ModelId model, session.load(onHost()));
+        std::vector<engine::GenerationRequest> requests;
+        for (int i = 0; i < kAnswers; ++i) {
+            requests.push_back(request(session, model, i, 24));
+            requests.back().sampling.maxTokens = 1;
+        }
+        return answer(session, requests);
+    }
+
+    engine::LoadOptions m_options;
+    std::string m_only, m_name;
+    const ReportRow &m_report;
+    int m_failures = 0;
+};
+
+} // namespace
+
+engine::Result<int> checkModel(const engine::LoadOptions &options, const std::string &only, const ReportRow &report)
+{
+    return ModelCheck(options, only, report).run();
+}
+
+} // namespace cli
