@@ -60,7 +60,7 @@ std::int64_t tokensOf(const Context::Sequences &sequences)
 {
     std::int64_t tokens = 0;
     for (int s = 0; s < sequences.count; ++s)
-        tokens += sequences.data[s].firstPosition + sequences.data[s].rowCount;
+        tokens += kc::paddedTokens(sequences.data[s].firstPosition + sequences.data[s].rowCount);
     return tokens;
 }
 
@@ -78,7 +78,7 @@ std::vector<kc::PromptRun> promptRunsOf(const Context::Sequences &sequences)
         const DiptychCudaSequence &q = sequences.data[s];
         for (int first = 0; first < q.rowCount; first += kc::kPromptRows)
             runs.push_back({q.firstRow + first, std::min(kc::kPromptRows, q.rowCount - first), q.firstPosition + first, firstToken});
-        firstToken += q.firstPosition + q.rowCount;
+        firstToken += kc::paddedTokens(q.firstPosition + q.rowCount);
     }
     std::stable_sort(runs.begin(), runs.end(), [](const kc::PromptRun &a, const kc::PromptRun &b) {
         return a.firstPosition + a.rows < b.firstPosition + b.rows; // the kernel begins with the last ones
@@ -96,11 +96,12 @@ void gatherAll(Context &c, kc::GatherArgs args, const Context::Sequences &sequen
         args.tokens = q.firstPosition + q.rowCount;
         c.note(kc::gatherCache(args, c.stream), "attention");
         blocks += q.blockCount;
-        args.keys += std::int64_t{args.tokens} * args.keyWidth;
+        const std::int64_t taken = kc::paddedTokens(args.tokens);
+        args.keys += taken * args.keyWidth;
         if (args.rest != nullptr)
-            args.rest += std::int64_t{args.tokens} * restWidth;
+            args.rest += taken * restWidth;
         if (args.values != nullptr)
-            args.values += args.tokens;
+            args.values += taken;
     }
 }
 
@@ -112,8 +113,7 @@ bool onPromptKernels(Context &c, const kc::AttentionArgs &base, const Context::S
     if (cache.valuesInKeys || cache.keyDim != kc::kPromptHeadDim || cache.valueDim != kc::kPromptHeadDim
         || !hasPromptKernels(c, cache, sequences, rows))
         return false;
-    const std::int64_t tokens = tokensOf(sequences);
-    const std::int64_t pitch = (tokens + 7) / 8 * 8;
+    const std::int64_t tokens = tokensOf(sequences), pitch = tokens;
     const int group = base.heads / cache.kvHeads;
     const int atOnce = static_cast<int>(std::clamp<std::int64_t>(kExpandedBytes / (pitch * kc::kPromptHeadDim * 4), 1, cache.kvHeads));
     const std::vector<kc::PromptRun> runs = promptRunsOf(sequences);
@@ -205,6 +205,8 @@ void rope(void *context, float *x, std::int64_t rows, std::int64_t heads, std::i
     args.magnitude = magnitude;
     args.interleaved = interleaved != 0;
     args.positions = c.positionsOf(positions, rows);
+    if (args.inverseFrequencies == nullptr || args.positions == nullptr)
+        return; // noted, or nothing to do
     c.note(kc::rope(args, c.stream), "rope");
 }
 
@@ -353,7 +355,7 @@ int latentStep(Context &c, const DiptychCudaLatentPrompt &in, const DiptychCudaR
     args.outputStride = in.output.stride;
     args.scale = in.scale;
     args.window = in.window;
-    if (!kc::hasLatentStep(args))
+    if (args.prepare.inverseFrequencies == nullptr || !kc::hasLatentStep(args))
         return 0;
     if (reach.someLong) {
         c.shortRows = args;
@@ -371,6 +373,10 @@ void latentPrepare(void *context, const DiptychCudaLatent *in, DiptychCudaRope r
 {
     Context &c = withPending(context);
     const kc::LatentPrepareArgs args = prepareOf(c, *in, rope, layer, sequences, sequenceCount);
+    if (args.inverseFrequencies == nullptr) { // noted
+        c.queuePending();
+        return;
+    }
     const std::int64_t width = std::int64_t{in->heads} * (in->latentWidth + in->rope);
     if (c.pendingHeads && !c.pendingHeads->hasCombine && c.pendingHeads->product.output == in->query
         && c.pendingHeads->product.rows == args.rows) {
@@ -398,8 +404,7 @@ int latentPrompt(void *context, const DiptychCudaLatentPrompt *in, DiptychCudaRo
         || layer.valuesInKeys == 0 || layer.keyDim != l.latentWidth + l.rope || !isTiled(in->keyUp) || !isTiled(in->valueUp)
         || in->output.stride != std::int64_t{l.heads} * kc::kPromptHeadDim || !hasPromptKernels(c, viewOf(layer), each, rows))
         return 0;
-    const std::int64_t tokens = tokensOf(each);
-    const std::int64_t pitch = (tokens + 7) / 8 * 8;
+    const std::int64_t tokens = tokensOf(each), pitch = tokens;
     const std::int64_t width = l.latentWidth;
     const std::int64_t queryColumns = std::int64_t{l.heads} * (l.nope + l.rope);
     const std::int64_t weightElements = l.heads * width * kc::kPromptHeadDim;
@@ -437,6 +442,8 @@ int latentPrompt(void *context, const DiptychCudaLatentPrompt *in, DiptychCudaRo
     prepare.interleaved = rope.interleaved != 0;
     prepare.cache = viewOf(layer);
     prepare.table = c.tableOf(sequences, sequenceCount);
+    if (prepare.inverseFrequencies == nullptr)
+        return 1; // noted
     c.note(kc::latentQuery(prepare, c.stream), "latent row");
 
     kc::GatherArgs gather;
@@ -512,6 +519,8 @@ void headsPrepare(void *context, DiptychCudaRows query, DiptychCudaRows key, Dip
     args.interleaved = rope.interleaved != 0;
     args.cache = viewOf(layer);
     args.table = c.tableOf(sequences, sequenceCount);
+    if (args.inverseFrequencies == nullptr)
+        return; // noted
     const std::int64_t width = std::int64_t{heads} * layer.keyDim;
     c.wrote(rotated, args.rows, width, width);
     if (!c.exact && kc::card().warpgroups && args.rows > kc::kDecodeRows && layer.keyDim == kc::kPromptHeadDim && kc::hasPromptPrepare(args))

@@ -129,7 +129,7 @@ kc::RouteArgs routeOf(Context &c, const DiptychCudaRoute *in)
     args.automatic = in->automatic != 0;
     args.scale = in->scale;
     args.stopExperts = c.constant(in->stopExperts, static_cast<std::size_t>(in->stopCount));
-    args.stopCount = in->stopCount;
+    args.stopCount = args.stopExperts != nullptr ? in->stopCount : 0; // null and some: noted
     args.ids = in->ids;
     args.weights = in->weights;
     return args;

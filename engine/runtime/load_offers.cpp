@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
+#include "backend/card_name.h"
 #include "runtime/device_probe.h"
 #include "runtime/memory_plan.h"
 

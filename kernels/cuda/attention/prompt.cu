@@ -269,20 +269,21 @@ __global__ void __launch_bounds__(kThreads, 1) promptKernel(const PromptAttentio
 
 constexpr int kCopyThreads = 256;
 
-// Grid: tokens; a block copies a row.
+// Grid: tokens and the empty ones behind them; a block copies a row.
 __global__ void __launch_bounds__(kCopyThreads) gatherKernel(const GatherArgs args)
 {
     const int token = static_cast<int>(blockIdx.x);
     const int width = args.cache.kvHeads * args.cache.keyDim;
     const int from = args.firstHead * args.cache.keyDim;
-    const std::int64_t slot =
-        static_cast<std::int64_t>(args.blocks[token / args.cache.blockTokens]) * args.cache.blockTokens + token % args.cache.blockTokens;
+    const bool isEmpty = token >= args.tokens;
+    const std::int64_t slot = isEmpty ? 0
+        : static_cast<std::int64_t>(args.blocks[token / args.cache.blockTokens]) * args.cache.blockTokens + token % args.cache.blockTokens;
     const Bf16 *source = static_cast<const Bf16 *>(args.cache.keys) + slot * width + from;
     const int end = args.rest != nullptr ? width : args.keyWidth;
     for (int column = static_cast<int>(threadIdx.x) * 8; column < end; column += kCopyThreads * 8) {
         Bf16 *target = column < args.keyWidth ? args.keys + static_cast<std::int64_t>(token) * args.keyWidth + column
                                               : args.rest + static_cast<std::int64_t>(token) * (width - args.keyWidth) + column - args.keyWidth;
-        *reinterpret_cast<uint4 *>(target) = *reinterpret_cast<const uint4 *>(source + column);
+        *reinterpret_cast<uint4 *>(target) = isEmpty ? make_uint4(0, 0, 0, 0) : *reinterpret_cast<const uint4 *>(source + column);
     }
 }
 
@@ -309,8 +310,8 @@ __global__ void __launch_bounds__(kCopyThreads) gatherTurnedKernel(const GatherA
     for (int i = thread; i < 64 * 32; i += kCopyThreads) {
         const int token = firstToken + i % 32;
         const int column = firstColumn + i / 32;
-        if (token < args.tokens && column < width)
-            args.values[column * args.valuePitch + token] = tile[i % 32][i / 32];
+        if (token < paddedTokens(args.tokens) && column < width)
+            args.values[column * args.valuePitch + token] = token < args.tokens ? tile[i % 32][i / 32] : __float2bfloat16(0.0F);
     }
 }
 
@@ -426,7 +427,7 @@ cudaError_t gatherCache(const GatherArgs &args, cudaStream_t stream)
 {
     if (args.tokens == 0)
         return cudaSuccess;
-    gatherKernel<<<static_cast<unsigned>(args.tokens), kCopyThreads, 0, stream>>>(args);
+    gatherKernel<<<static_cast<unsigned>(paddedTokens(args.tokens)), kCopyThreads, 0, stream>>>(args);
     if (args.values != nullptr) {
         const dim3 grid(blocksOf(args.tokens, 32), blocksOf(std::int64_t{args.heads} * args.cache.valueDim, 64));
         gatherTurnedKernel<<<grid, kCopyThreads, 0, stream>>>(args);

@@ -15,7 +15,11 @@ inline constexpr int kPromptRows = 128;    // of a tile
 inline constexpr int kPromptHeadDim = 128; // of values, and of the part of keys that heads have of their own
 inline constexpr int kPromptRope = 64;     // of the part that all heads share
 
-// Up to kPromptRows rows of one sequence; its token t lies in row firstToken + t of keys.
+// Tokens that a sequence takes up: tiles are copied from places that are multiples of 16 bytes in every operand (a tensor
+// map's innermost coordinate elsewhere is an illegal instruction), so the next sequence begins at such a place.
+__host__ __device__ constexpr int paddedTokens(int tokens) { return (tokens + 7) / 8 * 8; }
+
+// Up to kPromptRows rows of one sequence; its token t lies in row firstToken + t of keys, firstToken a multiple of 8.
 struct PromptRun {
     std::int32_t firstRow = 0, rows = 0, firstPosition = 0, firstToken = 0;
 };
@@ -25,7 +29,7 @@ struct PromptAttentionArgs {
     const __nv_bfloat16 *sharedKeys = nullptr; // [tokens, 64]: the other columns of every head's keys; null: none
     const __nv_bfloat16 *values = nullptr; // [kvHeads * 128, valuePitch], turned: a row a column of the values
     std::int64_t valuePitch = 0;           // a multiple of 8
-    int tokens = 0;
+    int tokens = 0;                        // of all sequences, each padded
     int rows = 0, heads = 0, kvHeads = 0;
     int firstHead = 0, headCount = 0;      // heads to compute; keys and values begin with the first one's
     float scale = 1.0F;
@@ -37,7 +41,7 @@ struct PromptAttentionArgs {
 };
 cudaError_t promptAttention(const PromptAttentionArgs &args, cudaStream_t stream);
 
-// Tokens [0, tokens) of one sequence out of a bfloat16 cache.
+// Tokens [0, tokens) of one sequence out of a bfloat16 cache, and zeros up to paddedTokens.
 struct GatherArgs {
     KvView cache;                          // BF16
     const std::int32_t *blocks = nullptr;  // device, of the sequence
