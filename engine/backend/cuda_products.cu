@@ -165,6 +165,50 @@ void takeValues(Context &c, kc::ProductArgs &args, const DiptychCudaRows &input,
     c.queuePending();
 }
 
+// What both forms of few rows share; the caller adds the rows the products read.
+kc::ProductArgs expertsUp(const DiptychCudaWeight &gate, const DiptychCudaWeight &up, std::int64_t rows, const std::int32_t *ids,
+    std::int32_t perToken)
+{
+    kc::ProductArgs args;
+    args.weight = matrixOf(gate);
+    args.up = matrixOf(up);
+    args.rows = static_cast<int>(rows);
+    args.ids = ids;
+    args.perToken = perToken;
+    return args;
+}
+kc::ProductArgs expertsDown(const DiptychCudaWeight &down, const kc::ProductArgs &first, float *partial)
+{
+    kc::ProductArgs args;
+    args.weight = matrixOf(down);
+    args.rows = first.rows;
+    args.ids = first.ids;
+    args.perToken = first.perToken;
+    args.inputPerSlot = true;
+    args.output = partial;
+    args.outputStride = down.out;
+    return args;
+}
+// output += the weighted sum of what `second` wrote, and the product of the shared expert where there is one.
+void addExperts(Context &c, const kc::ProductArgs &second, const float *weights, const DiptychCudaWeight *sharedDown, kc::ProductArgs last,
+    const DiptychCudaRows &output)
+{
+    if (sharedDown == nullptr) {
+        sumExperts(c, second.output, second.ids, weights, second.perToken, second.rows, second.outputStride, output);
+        return;
+    }
+    last.weight = matrixOf(*sharedDown);
+    last.rows = second.rows;
+    last.output = output.data;
+    last.outputStride = output.stride;
+    last.accumulate = true;
+    last.slots = second.output;
+    last.slotWeights = weights;
+    last.slotIds = second.ids;
+    last.slotsPerToken = second.perToken;
+    c.note(kc::product(last, c.stream), "shared expert");
+}
+
 // All products of the experts on float32 rows; false: one of the weights has no such product.
 bool fewValuesMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeight &gate, const DiptychCudaWeight &up,
     const DiptychCudaWeight &down, const std::int32_t *ids, const float *weights, std::int32_t perToken,
@@ -183,14 +227,9 @@ bool fewValuesMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWei
         return true; // noted
     float *sharedMiddle = middle + slots * gate.out;
 
-    kc::ProductArgs first;
-    first.weight = matrixOf(gate);
-    first.up = matrixOf(up);
+    kc::ProductArgs first = expertsUp(gate, up, input.rows, ids, perToken);
     first.values = input.data;
     first.valueStride = input.stride;
-    first.rows = static_cast<int>(input.rows);
-    first.ids = ids;
-    first.perToken = perToken;
     first.output = middle;
     first.outputStride = gate.out;
     if (sharedDown != nullptr) {
@@ -201,35 +240,14 @@ bool fewValuesMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWei
     }
     c.note(kc::product(first, c.stream), "experts");
 
-    kc::ProductArgs second;
-    second.weight = matrixOf(down);
+    kc::ProductArgs second = expertsDown(down, first, partial);
     second.values = middle;
     second.valueStride = gate.out;
-    second.rows = first.rows;
-    second.ids = ids;
-    second.perToken = perToken;
-    second.inputPerSlot = true;
-    second.output = partial;
-    second.outputStride = down.out;
     c.note(kc::product(second, c.stream), "experts");
-
-    if (sharedDown != nullptr) {
-        kc::ProductArgs last;
-        last.weight = matrixOf(*sharedDown);
-        last.values = sharedMiddle;
-        last.valueStride = sharedWidth;
-        last.rows = first.rows;
-        last.output = output.data;
-        last.outputStride = output.stride;
-        last.accumulate = true;
-        last.slots = partial;
-        last.slotWeights = weights;
-        last.slotIds = ids;
-        last.slotsPerToken = perToken;
-        c.note(kc::product(last, c.stream), "shared expert");
-    } else {
-        sumExperts(c, partial, ids, weights, perToken, first.rows, down.out, output);
-    }
+    kc::ProductArgs last;
+    last.values = sharedMiddle;
+    last.valueStride = sharedWidth;
+    addExperts(c, second, weights, sharedDown, last, output);
     return true;
 }
 
@@ -249,13 +267,8 @@ void fewRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeigh
     if (room == nullptr || partial == nullptr || x.high == nullptr)
         return; // noted
 
-    kc::ProductArgs first;
-    first.weight = matrixOf(gate);
-    first.up = matrixOf(up);
+    kc::ProductArgs first = expertsUp(gate, up, input.rows, ids, perToken);
     first.input = x;
-    first.rows = static_cast<int>(input.rows);
-    first.ids = ids;
-    first.perToken = perToken;
     first.split = Context::splitIn(room, slots, gate.out);
     kc::SplitView sharedMiddle;
     const bool sharedInside = sharedDown != nullptr && sharedGateAndUp->dtype == gate.dtype && sharedGateAndUp->layout == gate.layout;
@@ -279,33 +292,12 @@ void fewRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeigh
     }
     c.note(kc::product(first, c.stream), "experts");
 
-    kc::ProductArgs second;
-    second.weight = matrixOf(down);
+    kc::ProductArgs second = expertsDown(down, first, partial);
     second.input = first.split;
-    second.rows = first.rows;
-    second.ids = ids;
-    second.perToken = perToken;
-    second.inputPerSlot = true;
-    second.output = partial;
-    second.outputStride = down.out;
     c.note(kc::product(second, c.stream), "experts");
-
-    if (sharedDown != nullptr) {
-        kc::ProductArgs last;
-        last.weight = matrixOf(*sharedDown);
-        last.input = sharedMiddle;
-        last.rows = first.rows;
-        last.output = output.data;
-        last.outputStride = output.stride;
-        last.accumulate = true;
-        last.slots = partial;
-        last.slotWeights = weights;
-        last.slotIds = ids;
-        last.slotsPerToken = perToken;
-        c.note(kc::product(last, c.stream), "shared expert");
-    } else {
-        sumExperts(c, partial, ids, weights, perToken, first.rows, down.out, output);
-    }
+    kc::ProductArgs last;
+    last.input = sharedMiddle;
+    addExperts(c, second, weights, sharedDown, last, output);
 }
 
 void manyRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeight &gate, const DiptychCudaWeight &up,

@@ -5,10 +5,8 @@
 // over bandwidth for one KV head, L2 for many. Split over the context comes with the tuned decode kernels.
 #include "cuda/attention/attention.h"
 
+#include "cuda/attention/cache.cuh"
 #include "cuda/common/reduce.cuh"
-
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
 
 #include <cmath>
 
@@ -19,19 +17,6 @@ namespace {
 constexpr int kThreads = 128;
 constexpr int kChunk = 128;
 constexpr int kMaxValuesPerThread = 8; // values up to 1,024 wide
-
-__device__ float load(const float *p) { return *p; }
-__device__ float load(const __half *p) { return __half2float(*p); }
-__device__ float load(const __nv_bfloat16 *p) { return __bfloat162float(*p); }
-__device__ void put(float *p, float v) { *p = v; }
-__device__ void put(__half *p, float v) { *p = __float2half(v); }
-__device__ void put(__nv_bfloat16 *p, float v) { *p = __float2bfloat16(v); }
-
-__device__ std::int64_t slotOf(const KvView &cache, const RowTable &table, int row, int token)
-{
-    const std::int64_t block = table.blocks[table.firstBlock[row] + token / cache.blockTokens];
-    return block * cache.blockTokens + token % cache.blockTokens;
-}
 
 template <typename T> __global__ void storeKvKernel(StoreKvArgs args)
 {
@@ -158,17 +143,6 @@ __global__ void __launch_bounds__(kThreads) denseAttentionKernel(DenseAttentionA
         args.tokens - 1, args.headDim, args.headDim, args.scale,
         [&](int token) { return args.key + (firstRow + token) * args.keyStride + headOffset; },
         [&](int token) { return args.value + (firstRow + token) * args.valueStride + headOffset; }, nullptr, 0.0F);
-}
-
-template <typename Body> cudaError_t withCacheType(DType type, Body &&body)
-{
-    switch (type) {
-    case DType::F32: body.template operator()<float>(); break;
-    case DType::F16: body.template operator()<__half>(); break;
-    case DType::BF16: body.template operator()<__nv_bfloat16>(); break;
-    default: return cudaErrorNotSupported;
-    }
-    return cudaGetLastError();
 }
 
 std::size_t sharedBytes(int keyDim)

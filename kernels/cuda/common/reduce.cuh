@@ -35,4 +35,17 @@ template <int Threads> __device__ float blockSum(float value)
     return sum;
 }
 
+template <int Threads> __device__ float blockMax(float value)
+{
+    __shared__ float partial[Threads / 32];
+    value = warpMax(value);
+    __syncthreads(); // the last use of `partial` is over
+    if (threadIdx.x % 32 == 0)
+        partial[threadIdx.x / 32] = value;
+    __syncthreads();
+    for (int warp = 0; warp < Threads / 32; ++warp)
+        value = fmaxf(value, partial[warp]);
+    return value;
+}
+
 } // namespace kernels::cuda

@@ -7,10 +7,8 @@
 // but the first. A row's result depends on no other row.
 #include "cuda/sparse/sparse.h"
 
+#include "cuda/attention/cache.cuh"
 #include "cuda/common/reduce.cuh"
-
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
 
 namespace kernels::cuda {
 
@@ -22,16 +20,6 @@ constexpr int kKeyInRegisters = 256; // numbers of an index key
 constexpr std::size_t kMostScores = std::size_t{16} << 20; // at once, of as many rows as that is
 constexpr int kSelectThreads = 256, kSelectWarps = kSelectThreads / 32;
 constexpr int kChunk = 256, kValuesPerThread = 8, kColumns = kThreads * kValuesPerThread;
-
-__device__ float load(const float *p) { return *p; }
-__device__ float load(const __half *p) { return __half2float(*p); }
-__device__ float load(const __nv_bfloat16 *p) { return __bfloat162float(*p); }
-
-__device__ std::int64_t slotOf(const KvView &cache, const RowTable &table, int row, int token)
-{
-    const std::int64_t block = table.blocks[table.firstBlock[row] + token / cache.blockTokens];
-    return block * cache.blockTokens + token % cache.blockTokens;
-}
 
 __device__ int firstOf(const SelectTokensArgs &args, int position)
 {
@@ -156,7 +144,6 @@ template <typename T> __global__ void __launch_bounds__(kThreads) sparseAttentio
 {
     __shared__ float scores[kChunk];
     __shared__ std::int64_t slots[kChunk]; // of the tokens, -1: none
-    __shared__ float partial[kWarps];
     const AttentionArgs &base = args.base;
     const KvView &cache = base.cache;
     const int row = static_cast<int>(blockIdx.x), head = static_cast<int>(blockIdx.y);
@@ -196,12 +183,7 @@ template <typename T> __global__ void __launch_bounds__(kThreads) sparseAttentio
         float largest = best;
         for (int i = thread; i < count; i += kThreads)
             largest = fmaxf(largest, scores[i]);
-        largest = warpMax(largest);
-        if (lane == 0)
-            partial[warp] = largest;
-        __syncthreads();
-        for (int w = 0; w < kWarps; ++w)
-            largest = fmaxf(largest, partial[w]);
+        largest = blockMax<kThreads>(largest);
         const float rescale = best > -INFINITY ? expf(best - largest) : 0.0F;
         best = largest;
         float sum = 0.0F;
@@ -236,17 +218,6 @@ template <typename T> __global__ void __launch_bounds__(kThreads) sparseAttentio
             atomicAdd(base.observed + watched * base.observeStride + token,
                 expf(value - best) / total / static_cast<float>(base.heads));
     }
-}
-
-template <typename Body> cudaError_t withCacheType(DType type, Body &&body)
-{
-    switch (type) {
-    case DType::F32: body.template operator()<float>(); break;
-    case DType::F16: body.template operator()<__half>(); break;
-    case DType::BF16: body.template operator()<__nv_bfloat16>(); break;
-    default: return cudaErrorNotSupported;
-    }
-    return cudaGetLastError();
 }
 
 } // namespace

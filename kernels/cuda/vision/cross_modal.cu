@@ -13,19 +13,6 @@ namespace {
 
 constexpr int kThreads = 128, kWarps = kThreads / 32, kChunk = 256, kMostDim = 256;
 
-__device__ float blockMax(float value)
-{
-    __shared__ float partial[kWarps];
-    value = warpMax(value);
-    __syncthreads();
-    if (threadIdx.x % 32 == 0)
-        partial[threadIdx.x / 32] = value;
-    __syncthreads();
-    for (int warp = 0; warp < kWarps; ++warp)
-        value = fmaxf(value, partial[warp]);
-    return value;
-}
-
 __global__ void __launch_bounds__(kThreads) crossModalAttentionKernel(const CrossModalAttentionArgs args)
 {
     __shared__ float query[kMostDim];
@@ -58,7 +45,7 @@ __global__ void __launch_bounds__(kThreads) crossModalAttentionKernel(const Cros
         float largest = best;
         for (int i = thread; i < count; i += kThreads)
             largest = fmaxf(largest, scores[i]);
-        largest = blockMax(largest);
+        largest = blockMax<kThreads>(largest);
         const float rescale = expf(best - largest); // first chunk: 0
         best = largest;
         float sum = 0.0F;
