@@ -156,8 +156,13 @@ public:
             add("the same twice", "answers of 24 tokens", other, 0);
         }
         if (wantsFirst) {
-            ENGINE_TRY(const std::vector<Told> host, firstTokensOnHost());
-            add("first tokens", "prompts of 30 to 135", firstTokenError(before, host), kFirstTokenBound);
+            ENGINE_TRY(const std::vector<Told> host, firstTokensOnHost({}));
+            ENGINE_TRY(const std::vector<Told> rounded, firstTokensOnHost("q8_0"));
+            // A model that is near another choice of experts or tokens shows it when its weights are rounded, too; where that
+            // changes everything (random models), nothing can be held to it.
+            const double bound = std::max(kFirstTokenBound, firstTokenError(rounded, host));
+            if (bound < 1)
+                add("first tokens", "prompts of 30 to 135", firstTokenError(before, host), bound);
         }
         return m_failures;
     }
@@ -202,10 +207,13 @@ private:
         return engine::Done{};
     }
 
-    engine::Result<std::vector<Told>> firstTokensOnHost()
+    engine::Result<std::vector<Told>> firstTokensOnHost(const std::string &requantize)
     {
         Session session;
-        ENGINE_TRY(const engine::ModelId model, session.load(onHost()));
+        engine::LoadOptions options = onHost();
+        if (!requantize.empty())
+            options.requantize = requantize;
+        ENGINE_TRY(const engine::ModelId model, session.load(options));
         std::vector<engine::GenerationRequest> requests;
         for (int i = 0; i < kAnswers; ++i) {
             requests.push_back(request(session, model, i, 24));
