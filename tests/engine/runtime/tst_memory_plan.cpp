@@ -53,6 +53,7 @@ private slots:
     void aSplitIsCountedLayerByLayer();
     void devicesAreNamedByNumber();
     void theEmbeddedModelsNeedIsCounted();
+    void anIndexersWorkIsCounted();
 };
 
 void TestMemoryPlan::aCardHoldsWeightsWorkAndContext()
@@ -197,6 +198,19 @@ void TestMemoryPlan::theEmbeddedModelsNeedIsCounted()
     QVERIFY(info->expertBytes > 0 && info->visionBytes > 0 && info->expertBytes + info->visionBytes < info->weightBytes);
     QCOMPARE(need.chunkRows, 4096);
     QVERIFY(workBytesOf(need, 4096) > workBytesOf(need, 1));
+}
+
+void TestMemoryPlan::anIndexersWorkIsCounted()
+{
+    ModelConfig config;
+    config.text.hidden = 256;
+    config.text.contextTokens = 1024;
+    CardNeed without, with;
+    addCardWork(without, config, false, 1e9);
+    config.text.indexer = {.heads = 4, .headDim = 32, .tokens = 2048};
+    addCardWork(with, config, false, 1e9);
+    QCOMPARE(with.workBytes - without.workBytes, 64 * kMiB); // scores
+    QCOMPARE(with.workRowBytes - without.workRowBytes, 4ULL * (4 * 32 + 32 + 4 + 1024)); // queries, key, weights, places
 }
 
 QTEST_APPLESS_MAIN(TestMemoryPlan)
