@@ -84,7 +84,7 @@ AddedCommand addSelftest(CLI::App &app)
     command->add_option("--device", options->device, "cpu, cuda or cuda:N")->capture_default_str();
     command->add_option("--seed", options->seed, "Seed of the random inputs")
         ->capture_default_str();
-    command->add_option("--only", options->only, "Operations whose name holds this text");
+    command->add_option("--only", options->only, "Checks whose operation and shape (\"OPERATION, SHAPE\") hold this text");
     command->add_option("-m,--model", options->model, "This model instead of the kernels: a folder, a .gguf file or a name");
     command->add_option("--context", options->context, "Its context in tokens")->check(CLI::NonNegativeNumber);
     command->add_flag("--json", options->json, "One JSON object on stdout");

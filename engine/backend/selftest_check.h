@@ -199,7 +199,7 @@ private:
     Status compare(const std::string &operation, const std::string &shape, double bound,
         const std::function<Result<Floats>(int side)> &body)
     {
-        if (!isAsked(operation))
+        if (!isAsked(operation + ", " + shape))
             return Done{};
         ENGINE_TRY(const Floats tested, body(0));
         ENGINE_TRY(const Floats reference, body(1));
@@ -226,7 +226,7 @@ private:
     Status compareAlone(const std::string &operation, const std::string &shape,
         const std::function<Result<Floats>(std::int64_t first, std::int64_t count)> &body)
     {
-        if (!m_isCard || !isAsked(operation))
+        if (!m_isCard || !isAsked(operation + ", alone and among eight, " + shape))
             return Done{}; // the processor's kernels are held to it by their own tests
         ENGINE_TRY(const Floats together, body(0, 8));
         SelftestRow row{.device = m_name, .operation = operation + ", alone and among eight", .shape = shape};

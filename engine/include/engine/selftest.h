@@ -21,7 +21,7 @@ struct SelftestRow {
 };
 
 // Checks every operation of a device: "cpu" runs each instruction set this machine has, "cuda" or "cuda:N" one card.
-// Inputs come from `seed`. `only`: operations whose name holds this text; empty: all. Rows arrive as they are computed; the result is the number of failures. Waits.
+// Inputs come from `seed`. `only`: checks whose "operation, shape" holds this text; empty: all. Rows arrive as they are computed; the result is the number of failures. Waits.
 Result<int> runSelftest(const std::string &device, std::uint64_t seed, const std::function<void(const SelftestRow &)> &row,
     const std::string &only = {});
 
