@@ -94,44 +94,37 @@ template <typename T> __global__ void __launch_bounds__(kThreads) widenRowsKerne
         target[i] = __float2bfloat16(floatOf<T>(source[i]));
 }
 
-__global__ void __launch_bounds__(kThreads) packedEmbedKernel(PackedEmbedArgs args, PackedShape shape)
+// Grid: (columns / kThreads, rows), a thread a column, so that a row's loads are all under way at once.
+template <DType Type> __global__ void __launch_bounds__(kThreads) packedEmbedKernel(PackedEmbedArgs args, PackedShape shape)
 {
-    const int index = static_cast<int>(blockIdx.x);
-    const std::int64_t id = args.ids[index];
+    letNextStart();
+    const int column = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+    waitForPrevious();
+    if (column >= args.in)
+        return;
+    const std::int64_t id = args.ids[blockIdx.y];
     const std::uint8_t *tile = args.data + id / kTileRows * shape.tileBytes;
     const int row = static_cast<int>(id % kTileRows);
-    const PackedFormat f = packedFormat(args.dtype);
-    for (int column = threadIdx.x; column < args.in; column += kThreads) {
-        const int unit = column / kUnitColumns;
-        const int group = column % kUnitColumns / kGroupColumns;
-        const int digit = packedDigit(args.dtype, shape, tile, row, column);
-        const std::uint8_t *scales = tile + shape.scaleOffset + (unit * kTileRows + row) * f.scaleBytes;
-        const std::uint8_t *super = tile + shape.superOffset + (unit / 2 * kTileRows + row) * f.superBytes;
-        float value = 0.0F;
-        switch (args.dtype) {
-        case DType::Q4_0: value = halfAt(scales + 2 * group) * static_cast<float>(digit - 8); break;
-        case DType::Q5_0: value = halfAt(scales + 2 * group) * static_cast<float>(digit - 16); break;
-        case DType::Q8_0: value = halfAt(scales + 2 * group) * static_cast<float>(digit - 128); break;
-        case DType::Q4_1:
-        case DType::Q5_1:
-            value = halfAt(scales + 4 * group) * static_cast<float>(digit) + halfAt(scales + 4 * group + 2);
-            break;
-        case DType::Q4_K:
-        case DType::Q5_K:
-            value = halfAt(super) * static_cast<float>(scales[2 * group]) * static_cast<float>(digit)
-                - halfAt(super + 2) * static_cast<float>(scales[2 * group + 1]);
-            break;
-        case DType::Q6_K:
-            value = halfAt(super) * static_cast<float>(static_cast<std::int8_t>(scales[column % kUnitColumns / 16]))
-                * static_cast<float>(digit - 32);
-            break;
-        default:
-            value = __half2float(__half(__nv_cvt_fp8_to_halfraw(static_cast<__nv_fp8_storage_t>(digit), __NV_E4M3)))
-                * __uint_as_float(wordAt(scales));
-            break;
-        }
-        args.output[index * args.outputStride + column] = value;
+    constexpr PackedFormat f = packedFormat(Type);
+    const int unit = column / kUnitColumns;
+    const int group = column % kUnitColumns / kGroupColumns;
+    const auto digit = static_cast<float>(packedDigit(Type, shape, tile, row, column) - digitOffset<Type>());
+    const std::uint8_t *scales = tile + shape.scaleOffset + (unit * kTileRows + row) * f.scaleBytes;
+    const std::uint8_t *super = tile + shape.superOffset + (unit / 2 * kTileRows + row) * f.superBytes;
+    float value = 0.0F;
+    if constexpr (Type == DType::F8E4M3) {
+        const auto bits = static_cast<__nv_fp8_storage_t>(packedDigit(Type, shape, tile, row, column));
+        value = __half2float(__half(__nv_cvt_fp8_to_halfraw(bits, __NV_E4M3))) * __uint_as_float(wordAt(scales));
+    } else if constexpr (Type == DType::Q4_1 || Type == DType::Q5_1) {
+        value = halfAt(scales + 4 * group) * digit + halfAt(scales + 4 * group + 2);
+    } else if constexpr (Type == DType::Q4_K || Type == DType::Q5_K) {
+        value = halfAt(super) * static_cast<float>(scales[2 * group]) * digit - halfAt(super + 2) * static_cast<float>(scales[2 * group + 1]);
+    } else if constexpr (Type == DType::Q6_K) {
+        value = halfAt(super) * static_cast<float>(static_cast<std::int8_t>(scales[column % kUnitColumns / 16])) * digit;
+    } else {
+        value = halfAt(scales + 2 * group) * digit;
     }
+    args.output[blockIdx.y * args.outputStride + column] = value;
 }
 
 __global__ void __launch_bounds__(kThreads) findWideKernel(const std::uint16_t *values, std::int64_t count, int *found)
@@ -194,9 +187,21 @@ cudaError_t packedEmbed(const PackedEmbedArgs &args, cudaStream_t stream)
 {
     if (args.count == 0)
         return cudaSuccess;
-    packedEmbedKernel<<<static_cast<unsigned>(args.count), kThreads, 0, stream>>>(args,
-        packedShape(args.dtype, args.out, args.in));
-    return cudaGetLastError();
+    const PackedShape shape = packedShape(args.dtype, args.out, args.in);
+    const dim3 grid(static_cast<unsigned>((args.in + kThreads - 1) / kThreads), static_cast<unsigned>(args.count));
+    const auto start = [&](auto kernel) { return launchChained(kernel, grid, kThreads, 0, stream, args, shape); };
+    switch (args.dtype) {
+    case DType::Q4_0: return start(packedEmbedKernel<DType::Q4_0>);
+    case DType::Q4_1: return start(packedEmbedKernel<DType::Q4_1>);
+    case DType::Q5_0: return start(packedEmbedKernel<DType::Q5_0>);
+    case DType::Q5_1: return start(packedEmbedKernel<DType::Q5_1>);
+    case DType::Q8_0: return start(packedEmbedKernel<DType::Q8_0>);
+    case DType::Q4_K: return start(packedEmbedKernel<DType::Q4_K>);
+    case DType::Q5_K: return start(packedEmbedKernel<DType::Q5_K>);
+    case DType::Q6_K: return start(packedEmbedKernel<DType::Q6_K>);
+    case DType::F8E4M3: return start(packedEmbedKernel<DType::F8E4M3>);
+    default: return cudaErrorNotSupported;
+    }
 }
 
 cudaError_t findWideValues(const std::uint16_t *values, std::int64_t count, int *found, cudaStream_t stream)
