@@ -12,11 +12,30 @@ namespace ui {
 
 OfferList::OfferList(QWidget *parent) : QWidget(parent), m_grid(new QGridLayout(this))
 {
+    constexpr int kUsual = 6; // made here, so that Tab reaches them where the list stands
     m_grid->setContentsMargins(0, 0, 0, 0);
     m_grid->setHorizontalSpacing(12);
     m_grid->setVerticalSpacing(8);
     m_grid->setColumnStretch(1, 1);
+    for (int row = 0; row < kUsual; ++row)
+        addRow();
     hide();
+}
+
+void OfferList::addRow()
+{
+    const int row = int(m_rows.size());
+    auto *button = new QPushButton(this);
+    auto *numbers = new RoleLabel(theme::Role::Muted, {}, this);
+    numbers->setPixelSize(theme::kSmallPixels);
+    numbers->setWordWrap(true);
+    numbers->setBuddy(button);
+    button->hide();
+    numbers->hide();
+    connect(button, &QPushButton::clicked, this, [this, row] { emit chosen(row); });
+    m_grid->addWidget(button, row, 0);
+    m_grid->addWidget(numbers, row, 1, Qt::AlignVCenter);
+    m_rows += {button, numbers};
 }
 
 void OfferList::setOffers(const QVector<Offer> &offers)
@@ -24,23 +43,19 @@ void OfferList::setOffers(const QVector<Offer> &offers)
     if (offers == m_offers)
         return;
     m_offers = offers;
-    while (QLayoutItem *item = m_grid->takeAt(0)) {
-        item->widget()->hide();
-        item->widget()->deleteLater(); // it may be the one that was pressed
-        delete item;
-    }
-    for (int row = 0; row < offers.size(); ++row) {
-        const Offer &offer = offers[row];
-        auto *button = new QPushButton(offer.action, this);
-        button->setAccessibleName(offer.action);
-        button->setAccessibleDescription(offer.numbers);
-        connect(button, &QPushButton::clicked, this, [this, row] { emit chosen(row); });
-        auto *numbers = new RoleLabel(theme::Role::Muted, offer.numbers, this);
-        numbers->setPixelSize(theme::kSmallPixels);
-        numbers->setWordWrap(true);
-        numbers->setBuddy(button);
-        m_grid->addWidget(button, row, 0);
-        m_grid->addWidget(numbers, row, 1, Qt::AlignVCenter);
+    while (m_rows.size() < offers.size())
+        addRow();
+    for (int row = 0; row < m_rows.size(); ++row) {
+        const auto &[button, numbers] = m_rows[row];
+        const bool isUsed = row < offers.size();
+        if (isUsed) {
+            button->setText(offers[row].action);
+            button->setAccessibleName(offers[row].action);
+            button->setAccessibleDescription(offers[row].numbers);
+            numbers->setText(offers[row].numbers);
+        }
+        button->setVisible(isUsed);
+        numbers->setVisible(isUsed);
     }
     setVisible(!offers.isEmpty());
 }

@@ -7,8 +7,11 @@
 #include <QWidget>
 
 class QGridLayout;
+class QPushButton;
 
 namespace ui {
+
+class RoleLabel;
 
 // Ways out, one under the other: a button that says what it does, beside it what that takes.
 class OfferList final : public QWidget
@@ -23,14 +26,21 @@ public:
     };
     explicit OfferList(QWidget *parent = nullptr);
 
-    void setOffers(const QVector<Offer> &offers); // the same ones leave the buttons, and the focus, where they are
+    void setOffers(const QVector<Offer> &offers);
     [[nodiscard]] bool isEmpty() const { return m_offers.isEmpty(); }
 
 signals:
     void chosen(int index);
 
 private:
+    struct Row {
+        QPushButton *button;
+        RoleLabel *numbers;
+    };
+    void addRow();
+
     QGridLayout *m_grid;
+    QVector<Row> m_rows; // hidden but for the first ones
     QVector<Offer> m_offers;
 };
 

@@ -200,7 +200,7 @@ void TestLibraryPages::aModelThatDoesNotFitOffersWhatDoes()
     ModelsPage page(*m_engine, *m_library, *m_settings);
     page.resize(900, 700);
     page.show();
-    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    QVERIFY(QTest::qWaitForWindowActive(&page));
     auto *card = page.findChild<ModelCard *>();
     QTest::mouseClick(button(card, QStringLiteral("Load")), Qt::LeftButton);
     QPushButton *processor = nullptr;
@@ -209,8 +209,12 @@ void TestLibraryPages::aModelThatDoesNotFitOffersWhatDoes()
     QVERIFY(button(card, QStringLiteral("Put 13 of 27 layers on the card")) != nullptr);
     QCOMPARE(texts(card).filter(QStringLiteral("context of 8,192 tokens")).size(), 1);
     QVERIFY(processor->accessibleDescription().contains(QStringLiteral("9.0 GB of 30.0 GB free memory")));
-    // By keyboard, as by mouse.
-    processor->setFocus();
+    // By keyboard: from the card's own buttons to the offers, in their order.
+    button(card, QStringLiteral("Details"))->setFocus();
+    QTest::keyClick(QApplication::focusWidget(), Qt::Key_Tab);
+    QCOMPARE(QApplication::focusWidget(), button(card, QStringLiteral("Put 13 of 27 layers on the card")));
+    QTest::keyClick(QApplication::focusWidget(), Qt::Key_Tab);
+    QCOMPARE(QApplication::focusWidget(), processor);
     QTest::keyClick(processor, Qt::Key_Space);
     QTRY_VERIFY(button(card, QStringLiteral("Unload")) != nullptr);
     const auto models = m_engine->models();
