@@ -76,7 +76,6 @@ void addCardWork(CardNeed &need, const ModelConfig &config, bool isQuantised, do
     const std::uint64_t narrow = 2 * std::max({hidden, dense, heads * (text.attention == AttentionKind::Latent ? latent + rope : number(text.headDim))});
     const std::uint64_t chosen = number(moe.expertsPerToken) * (2 * number(moe.expertIntermediate) + 4 * hidden);
     need.activeBytes = activeBytes;
-    need.isSupported = text.indexer.heads == 0;
     need.workRowBytes = 4 * (streams + widest) + narrow + (moe.routedExperts > 0 ? chosen : 0);
     need.workBytes = kFixedBytes + 4 * (hidden + number(text.vocabulary)) + (indexer.heads > 0 ? kScoreBytes : 0);
     if (isQuantised) {

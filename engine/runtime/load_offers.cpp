@@ -61,7 +61,7 @@ private:
     // The plan of a load that fits as it stands.
     std::optional<MemoryPlan> fits(const LoadOptions &options)
     {
-        if (isCard(options) && (m_cardBytes == 0 || !m_info.onCard.isSupported))
+        if (isCard(options) && m_cardBytes == 0)
             return std::nullopt;
         const auto plan = planMemoryIn(m_info, options, m_cardBytes, m_hostBytes);
         if (!plan || plan->totalBytes() > plan->freeBytes || plan->hostBytes() > m_hostBytes)

@@ -50,7 +50,6 @@ struct TensorSummary {
 
 // What a model takes on a card in native precision, before its context.
 struct CardNeed {
-    bool isSupported = true; // false: cards lack an operation of the model (V3.2's choice of tokens)
     std::uint64_t weightBytes = 0;                  // all of them
     std::uint64_t expertBytes = 0, visionBytes = 0; // of these, routed experts and the picture path
     std::uint64_t workBytes = 0;                    // what steps work in,

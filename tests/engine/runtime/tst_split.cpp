@@ -71,7 +71,7 @@ private slots:
     {
         QTest::addColumn<QString>("name");
         for (const char *name : {"llama", "llama-tied-linear", "qwen2", "qwen3-yarn", "deepseek-moe", "deepseek-v2-group-yarn",
-                 "deepseek-v3-yarn", "deepseek-v3-fp8"})
+                 "deepseek-v3-yarn", "deepseek-v3-fp8", "deepseek-v32"})
             QTest::newRow(name) << QString::fromLatin1(name);
     }
     void aSplitModelGivesTheSameLogits()
