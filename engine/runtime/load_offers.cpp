@@ -37,7 +37,7 @@ public:
             if (!add(LoadOffer::Kind::SmallerContext, withContext(other)))
                 addRequantised(LoadOffer::Kind::Requantised, other);
         }
-        if (m_cardBytes > 0 && m_options.cardLayers == 0) {
+        if (m_cardBytes > 0 && m_options.cardLayers != kLayersThatFit) {
             LoadOptions other = m_options;
             other.cardLayers = kLayersThatFit;
             auto split = withContext(other);

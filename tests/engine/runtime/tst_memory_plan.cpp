@@ -171,6 +171,12 @@ void TestMemoryPlan::aSplitIsCountedLayerByLayer()
     const auto share = static_cast<double>(plan->hostContextBytes) / static_cast<double>(plan->hostContextBytes + plan->contextBytes);
     QVERIFY(std::abs(share - 0.6) < 0.001);
     QVERIFY(plan->contextBytes * 10 / 4 >= 4096ULL * 65536);
+    // More than fit: as many as do are offered.
+    options.cardLayers = 8;
+    bool isOffered = false;
+    for (const LoadOffer &offer : loadOffersIn(info, options, 700 * kMiB, 4000 * kMiB))
+        isOffered = isOffered || (offer.kind == LoadOffer::Kind::Split && offer.options.cardLayers == 4 && offer.plan.contextTokens == 4096);
+    QVERIFY(isOffered);
     // Without the sizes of its layers it is refused rather than guessed.
     options.cardLayers = 4;
     QVERIFY(planMemoryIn(model(), options, 700 * kMiB, 4000 * kMiB).error().code == ErrorCode::Unsupported);
