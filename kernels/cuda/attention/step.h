@@ -17,8 +17,8 @@ inline constexpr int kStepTokens = 1024;
 // result times W_UV. 512 latent columns, 64 rotated, 128 a head before and after.
 struct LatentStepArgs {
     LatentPrepareArgs prepare; // `query` is not written
-    MatrixView keyUp;          // [heads, 512, 128] F16 or BF16
-    MatrixView valueUp;        // [heads, 128, 512], the same type
+    MatrixView keyUp;          // [heads, 512, 128] BF16
+    MatrixView valueUp;        // [heads, 128, 512] BF16
     float *output = nullptr;   // [rows, heads * 128]
     std::int64_t outputStride = 0;
     float scale = 1.0F;
