@@ -145,8 +145,12 @@ struct Context {
     std::optional<kc::HeadsPrepareArgs> pendingRotation;
     std::optional<kc::HeadsArgs> pendingHeads;
     std::optional<kc::TileAttentionArgs> pendingParts;
+    std::optional<kc::RouteArgs> pendingRoute; // of one row whose logits are queued; the experts' product takes it along
     void queuePending()
     {
+        if (pendingRoute)
+            note(kc::route(*pendingRoute, stream), "routing");
+        pendingRoute.reset();
         if (pendingNorm)
             note(kc::norm(*pendingNorm, stream), "norm");
         if (pendingRotation)

@@ -173,7 +173,10 @@ void router(void *context, DiptychCudaRows input, DiptychCudaWeight weight, cons
         c.pendingNorm.reset();
     c.queuePending();
     c.wrote(in->logits, in->rows, in->experts, in->experts);
+    args.logitsOnly = kc::canLeaveRouting(args.route);
     c.note(kc::router(args, c.stream), "router");
+    if (args.logitsOnly)
+        c.pendingRoute = args.route;
 }
 
 void siluMultiply(void *context, DiptychCudaRows gate, DiptychCudaRows up, DiptychCudaRows output)

@@ -189,11 +189,12 @@ kc::ProductArgs expertsDown(const DiptychCudaWeight &down, const kc::ProductArgs
     args.outputStride = down.out;
     return args;
 }
-// output += the weighted sum of what `second` wrote, and the product of the shared expert where there is one.
+// output += the weighted sum of what `second` makes, and the product of the shared expert where there is one.
 void addExperts(Context &c, const kc::ProductArgs &second, const float *weights, const DiptychCudaWeight *sharedDown, kc::ProductArgs last,
     const DiptychCudaRows &output)
 {
     if (sharedDown == nullptr) {
+        c.note(kc::product(second, c.stream), "experts");
         sumExperts(c, second.output, second.ids, weights, second.perToken, second.rows, second.outputStride, output);
         return;
     }
@@ -206,6 +207,12 @@ void addExperts(Context &c, const kc::ProductArgs &second, const float *weights,
     last.slotWeights = weights;
     last.slotIds = second.ids;
     last.slotsPerToken = second.perToken;
+    const cudaError_t together = kc::expertsDown(second, last, c.stream);
+    if (together != cudaErrorNotSupported) {
+        c.note(together, "experts");
+        return;
+    }
+    c.note(kc::product(second, c.stream), "experts");
     c.note(kc::product(last, c.stream), "shared expert");
 }
 
@@ -232,18 +239,25 @@ bool fewValuesMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWei
     first.valueStride = input.stride;
     first.output = middle;
     first.outputStride = gate.out;
+    const auto &route = c.pendingRoute;
+    if (route && route->ids == ids && route->weights == weights && route->perToken == perToken) {
+        first.route = *route;
+        first.routes = kc::canRoute(first);
+    }
     if (sharedDown != nullptr) {
         first.sharedWeight = partOf(*sharedGateAndUp, 0, sharedWidth);
         first.sharedUp = partOf(*sharedGateAndUp, sharedWidth, sharedWidth);
         first.sharedOutput = sharedMiddle;
         first.sharedOutputStride = sharedWidth;
     }
+    if (first.routes)
+        c.pendingRoute.reset();
+    c.queuePending();
     c.note(kc::product(first, c.stream), "experts");
 
     kc::ProductArgs second = expertsDown(down, first, partial);
     second.values = middle;
     second.valueStride = gate.out;
-    c.note(kc::product(second, c.stream), "experts");
     kc::ProductArgs last;
     last.values = sharedMiddle;
     last.valueStride = sharedWidth;
@@ -257,6 +271,7 @@ void fewRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeigh
 {
     if (fewValuesMoe(c, input, gate, up, down, ids, weights, perToken, sharedGateAndUp, sharedDown, output))
         return;
+    c.queuePending();
     const std::int64_t slots = input.rows * perToken;
     const std::int64_t sharedWidth = sharedDown != nullptr ? sharedDown->in : 0;
     const std::size_t middleBytes = Context::splitBytes(slots, gate.out);
@@ -294,7 +309,6 @@ void fewRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeigh
 
     kc::ProductArgs second = expertsDown(down, first, partial);
     second.input = first.split;
-    c.note(kc::product(second, c.stream), "experts");
     kc::ProductArgs last;
     last.input = sharedMiddle;
     addExperts(c, second, weights, sharedDown, last, output);
@@ -687,13 +701,15 @@ int feedForward(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndU
 void moe(void *context, DiptychCudaRows input, DiptychCudaWeight gate, DiptychCudaWeight up, DiptychCudaWeight down,
     const std::int32_t *ids, const float *weights, std::int32_t perToken, DiptychCudaRows output)
 {
-    Context &c = of(context);
+    Context &c = withPending(context);
     c.wrote(output);
+    if (isTiledMoe(gate, up, down) && input.rows <= kc::kDecodeRows) {
+        fewRowsMoe(c, input, gate, up, down, ids, weights, perToken, nullptr, nullptr, output);
+        return;
+    }
+    c.queuePending();
     if (isTiledMoe(gate, up, down)) {
-        if (input.rows <= kc::kDecodeRows)
-            fewRowsMoe(c, input, gate, up, down, ids, weights, perToken, nullptr, nullptr, output);
-        else
-            manyRowsMoe(c, input, gate, up, down, ids, weights, perToken, output);
+        manyRowsMoe(c, input, gate, up, down, ids, weights, perToken, output);
         return;
     }
     if (gate.layout == DIPTYCH_CUDA_PACKED || down.layout == DIPTYCH_CUDA_PACKED || up.layout == DIPTYCH_CUDA_PACKED) {
@@ -721,7 +737,7 @@ int moeWithShared(void *context, DiptychCudaRows input, DiptychCudaWeight gate, 
     const std::int32_t *ids, const float *weights, std::int32_t perToken, DiptychCudaWeight sharedGateAndUp,
     DiptychCudaWeight sharedDown, DiptychCudaRows output)
 {
-    Context &c = of(context);
+    Context &c = withPending(context);
     if (input.rows > kc::kDecodeRows || !isTiledMoe(gate, up, down) || !canSplitHalves(sharedGateAndUp) || !isTiled(sharedDown) || sharedDown.in % 32 != 0
         || sharedDown.in * 2 != sharedGateAndUp.out)
         return 0;

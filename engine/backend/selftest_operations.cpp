@@ -61,6 +61,15 @@ Status Check::smallOperations()
         m_backends[side]->embed({.table = weight.get(), .ids = ids, .output = y.tensor});
         return read(side, y.tensor);
     }));
+    for (const DType type : {DType::Q4_0, DType::Q4_1, DType::Q5_0, DType::Q5_1, DType::Q8_0, DType::Q4_K, DType::Q5_K, DType::Q6_K, DType::F8E4M3}) {
+        const RandomWeight packed = weight(type, Shape{50, 512});
+        ENGINE_CHECK(compare("embedding " + std::string(kernels::dtypeInfo(type).name), "5 of 50 x 512", 1e-6, [&](int side) -> Result<Floats> {
+            ENGINE_TRY(const WeightPtr weight, m_backends[side]->upload(packed.tensor, {}));
+            ENGINE_TRY(const Placed y, place(side, poison(rows * 512), Shape{rows, 512}));
+            m_backends[side]->embed({.table = weight.get(), .ids = ids, .output = y.tensor});
+            return read(side, y.tensor);
+        }));
+    }
     const std::int64_t heads = 3;
     const Floats headValues = values(heads * 40 * 24, 0.2F);
     const Floats headInput = values(rows * heads * 24);

@@ -236,7 +236,8 @@ Status Check::router()
     return Done{};
 }
 
-// Routed experts and a shared one; automatic routing; few rows and a prompt.
+// Routed experts and a shared one; automatic routing; routing right before, which a device may leave to the product; few rows
+// and a prompt.
 Status Check::expertsOfManyShapes()
 {
     const std::int64_t hidden = 512;
@@ -244,6 +245,7 @@ Status Check::expertsOfManyShapes()
     const std::int64_t sharedInter = 512;
     const int count = 24;
     const int perToken = 5;
+    enum class Routing { Plain = 1, Automatic, WithRouter };
     for (const DType type : {DType::BF16, DType::Q4_K, DType::Q5_0, DType::F8E4M3}) {
         if (!m_isCard && type != DType::Q4_K)
             continue;
@@ -252,7 +254,9 @@ Status Check::expertsOfManyShapes()
         const RandomWeight down = weight(type, Shape{count, hidden, inter});
         const RandomWeight sharedGateAndUp = weight(type, Shape{2 * sharedInter, hidden});
         const RandomWeight sharedDown = weight(type, Shape{hidden, sharedInter});
-        for (const bool automatic : {false, true}) {
+        const RandomWeight matrix = weight(DType::F32, Shape{count, hidden});
+        for (const Routing routing : {Routing::Plain, Routing::Automatic, Routing::WithRouter}) {
+            const bool automatic = routing == Routing::Automatic;
             Floats input;
             Floats logits;
             const auto run = [&](int side, std::int64_t first, std::int64_t rows) -> Result<Floats> {
@@ -277,8 +281,13 @@ Status Check::expertsOfManyShapes()
                 ENGINE_TRY(const Placed weights, place(side, poison(rows * perToken), Shape{rows, perToken}));
                 ENGINE_TRY(const Buffer ids, backend.allocate(static_cast<std::size_t>(rows * perToken) * sizeof(std::int32_t)));
                 auto *idData = reinterpret_cast<std::int32_t *>(ids.data());
-                backend.route({.logits = l.tensor, .experts = count, .perToken = perToken, .scale = 1.5F, .stopExperts = {}, .automatic = automatic,
-                    .ids = idData, .weights = weights.tensor.f32()});
+                const RouteArgs route{.logits = l.tensor, .experts = count, .perToken = perToken, .scale = 1.5F, .stopExperts = {},
+                    .automatic = automatic, .ids = idData, .weights = weights.tensor.f32()};
+                ENGINE_TRY(const WeightPtr m, backend.upload(matrix.tensor, {}));
+                if (routing == Routing::WithRouter)
+                    backend.router({.input = x.tensor, .weight = m.get(), .route = route});
+                else
+                    backend.route(route);
                 const MoeArgs moe{.input = x.tensor, .output = y.tensor, .gate = g.get(), .up = u.get(), .down = d.get(),
                     .ids = idData, .weights = weights.tensor.f32(), .perToken = perToken};
                 backend.moeWithShared({.moe = moe, .shared = {.input = x.tensor, .gateAndUp = sg.get(), .joined = joined.tensor,
@@ -287,7 +296,7 @@ Status Check::expertsOfManyShapes()
             };
             // On the processor each of the three products in a row rounds its activations anew.
             const double rounds = m_isCard ? 1.0 : 3.0;
-            const std::string name = std::string("experts and a shared one") + (automatic ? ", automatic, " : ", ")
+            const std::string name = std::string("experts and a shared one") + (automatic ? ", automatic, " : routing == Routing::WithRouter ? ", with the router, " : ", ")
                 + std::string(kernels::dtypeInfo(type).name);
             for (const std::int64_t rows : {1, 8, 11, 130}) {
                 if (rows == 130 && !m_isCard)

@@ -10,7 +10,6 @@ namespace kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-
 __device__ float activatedFloat(float x, Activation activation)
 {
     switch (activation) {
@@ -203,6 +202,21 @@ bool hasFew(DType type)
     }
 }
 
+int sharingOf(const ProductArgs &args)
+{
+    const int spans = (args.weight.in + kColumnSpan - 1) / kColumnSpan;
+    const int tiles = (args.weight.out + kTileRows - 1) / kTileRows;
+    if (args.up.data != nullptr || args.ids != nullptr || args.heads > 1)
+        return 4;
+    const bool fits = card().sharedBytes >= 190 * 1024; // eight columns of sixteen warps
+    return tiles <= 132 && spans > 8 && fits ? 16 : 8;
+}
+
+bool canRoute(const ProductArgs &args)
+{
+    return card().chained && args.rows == 1 && args.perToken <= 32 && hasFew(args.weight.dtype) && args.weight.in <= 4096;
+}
+
 cudaError_t product(const ProductArgs &args, cudaStream_t stream)
 {
     if (args.rows == 0 || args.weight.out == 0)
@@ -213,6 +227,9 @@ cudaError_t product(const ProductArgs &args, cudaStream_t stream)
         if (args.rows > kFewRows || !hasFew(args.weight.dtype))
             return cudaErrorNotSupported;
         const bool isK = args.weight.dtype == DType::Q4_K || args.weight.dtype == DType::Q5_K || args.weight.dtype == DType::Q6_K;
+        const cudaError_t one = isK ? ringOfKTypes(args, stream) : ringOfLegacyTypes(args, stream);
+        if (one != cudaErrorNotSupported)
+            return one;
         return isK ? fewOfKTypes(args, stream) : fewOfLegacyTypes(args, stream);
     }
     switch (args.weight.dtype) {

@@ -6,6 +6,7 @@
 #include "cuda/linear/linear.h"
 #include "cuda/packed/layout.h"
 #include "cuda/packed/split.cuh"
+#include "cuda/routing/routing.h"
 
 namespace kernels::cuda {
 
@@ -58,10 +59,19 @@ struct ProductArgs {
     const float *slots = nullptr, *slotWeights = nullptr;
     const std::int32_t *slotIds = nullptr;
     int slotsPerToken = 0;
+    // Gated experts of one row (canRoute): the choice of experts is made here, out of route.logits; it is left in route.ids
+    // (which `ids` is) and route.weights.
+    bool routes = false;
+    RouteArgs route;
 };
+inline constexpr int kColumnSpan = 256;       // columns that a warp takes together
 // rows <= kDecodeRows, weight.in a multiple of 32. A column's sums have one order whatever the other rows are.
 cudaError_t product(const ProductArgs &args, cudaStream_t stream);
 bool isProductType(DType type);
+bool canRoute(const ProductArgs &args); // `ids`, `route` and all else set
+// The experts' second product, the shared one's and their sum (its slots are those of `experts`) in one launch, to the bits of
+// the two after each other; one row of `values`. cudaErrorNotSupported, and nothing is queued: not these shapes.
+cudaError_t expertsDown(const ProductArgs &experts, const ProductArgs &shared, cudaStream_t stream);
 inline constexpr int kFewRows = 8;
 bool hasFew(DType type);
 
@@ -98,11 +108,17 @@ struct SumSlotsArgs {
 };
 cudaError_t sumSlots(const SumSlotsArgs &args, cudaStream_t stream);
 
+// How many warps share the columns of a product of `values`; of the weight's shape and the card alone, never of the rows, since
+// a column's sums are in an order that follows from it.
+int sharingOf(const ProductArgs &args);
+
 // One group of kernels per translation unit, so that they compile side by side.
 cudaError_t productOfLegacyTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t productOfKTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t productOfWideTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t fewOfLegacyTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t fewOfKTypes(const ProductArgs &args, cudaStream_t stream);
+cudaError_t ringOfLegacyTypes(const ProductArgs &args, cudaStream_t stream); // cudaErrorNotSupported: not these shapes
+cudaError_t ringOfKTypes(const ProductArgs &args, cudaStream_t stream);
 
 } // namespace kernels::cuda

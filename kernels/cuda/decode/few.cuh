@@ -9,7 +9,8 @@
 // signed bytes, and mma.m16n8k32 adds the products up exactly. So neither lanes nor the number of columns can change a bit;
 // floats begin at the sums of a group or span, in one order per column.
 // B operand: four of the mma's eight columns belong to one activation column (bytes of weight 65536, 256, 1, one unused).
-// Measured: issue slots are what counts (tests/bench/RESULTS.md), so what is done once a warp is spread over many rows.
+// Measured: issue slots are what counts (tests/bench/RESULTS.md), so what is done once a warp is spread over many rows. One row on
+// sm_90 and later: ring.cuh, to the same bits.
 // Bound: weight bytes over memory bandwidth, for small matrices the latency of two loads.
 
 #include "cuda/decode/product.cuh"
@@ -96,7 +97,7 @@ __device__ inline std::uint32_t moved(std::uint32_t word, int from, int to)
     return from <= to ? word << (to - from) : word >> (from - to);
 }
 
-// The lane's eight digits of group `g` as bytes: slots (0,4,1,5) and (2,6,3,7); of Q6_K and Q8_0 (0,1,2,3) and (4,5,6,7).
+// The lane's eight digits of group `g` as bytes: slots (0,4,1,5) and (2,6,3,7); of Q8_0 (0,1,2,3) and (4,5,6,7).
 template <DType Type>
 __device__ inline void digitBytes(const LaneUnit<Type> &u, int g, std::uint32_t &first, std::uint32_t &second)
 {
@@ -111,15 +112,12 @@ __device__ inline void digitBytes(const LaneUnit<Type> &u, int g, std::uint32_t 
     second = w >> 4 & 0x0F0F0F0FU;
     if constexpr (f.highBits == 1) {
         const std::uint32_t h = u.high[0];
-        first |= (moved(h, 4 * g, 4) & 0x00100010U) | (moved(h, 4 * g + 2, 12) & 0x10001000U);
-        second |= (moved(h, 4 * g + 1, 4) & 0x00100010U) | (moved(h, 4 * g + 3, 12) & 0x10001000U);
+        first |= moved(h, 2 * g, 4) & 0x10101010U;
+        second |= moved(h, 2 * g + 1, 4) & 0x10101010U;
     } else if constexpr (f.highBits == 2) {
         const std::uint32_t h = u.high[g / 2];
-        const int at = g % 2 * 8;
-        const std::uint32_t a = first | (moved(h, at, 4) & 0x00300030U) | (moved(h, at + 4, 12) & 0x30003000U);
-        const std::uint32_t b = second | (moved(h, at + 2, 4) & 0x00300030U) | (moved(h, at + 6, 12) & 0x30003000U);
-        first = __byte_perm(a, b, 0x6420);
-        second = __byte_perm(a, b, 0x7531);
+        first |= moved(h, g % 2 * 4, 4) & 0x30303030U;
+        second |= moved(h, g % 2 * 4 + 2, 4) & 0x30303030U;
     }
 }
 
@@ -260,6 +258,14 @@ __device__ inline void multiplySpan(float (*totals)[2], const Work<Type> &work, 
         std::uint32_t a3;
         digitBytes<Type>(upper, g % 4, a0, a2);
         digitBytes<Type>(lower, g % 4, a1, a3);
+        if constexpr (Type == DType::Q6_K) { // a scale's columns together
+            const std::uint32_t up = a0;
+            const std::uint32_t down = a1;
+            a0 = __byte_perm(up, a2, 0x6420);
+            a2 = __byte_perm(up, a2, 0x7531);
+            a1 = __byte_perm(down, a3, 0x6420);
+            a3 = __byte_perm(down, a3, 0x7531);
+        }
 #pragma unroll
         for (int pair = 0; pair < Pairs; ++pair) {
             const Stage<Type> &stage = stages[pair];
@@ -621,13 +627,13 @@ cudaError_t launch(const ProductArgs &args, cudaStream_t stream)
 
 } // namespace few
 
-// How many warps share the columns depends on the weight's shape and the card alone, never on the rows. What stands here was the fastest
-// of five on an H200 for the shapes of V2-Lite, Llama-8B and Qwen-1.5B (tests/bench/RESULTS.md).
+// What stands here was the fastest of five on an H200 for the shapes of V2-Lite, Llama-8B and Qwen-1.5B (tests/bench/RESULTS.md).
 template <DType Type> cudaError_t launchFew(const ProductArgs &args, cudaStream_t stream)
 {
     constexpr bool isWide = Type == DType::Q6_K || Type == DType::Q8_0; // more registers a span
     const bool one = args.rows <= 2;
     const int tiles = (args.weight.out + kTileRows - 1) / kTileRows;
+    const int sharing = sharingOf(args);
     if (args.up.data != nullptr) {
         if (!one)
             return few::launch<Type, true, 4, 2, 4, 3>(args, stream);
@@ -635,15 +641,14 @@ template <DType Type> cudaError_t launchFew(const ProductArgs &args, cudaStream_
             return few::launch<Type, true, 1, 4, 4, 3>(args, stream);
         return tiles < 640 ? few::launch<Type, true, 1, 2, 4, 4>(args, stream) : few::launch<Type, true, 1, 4, 4, 4>(args, stream);
     }
-    const int spans = (args.weight.shape.units + few::kUnits - 1) / few::kUnits;
-    if (args.ids == nullptr && args.heads == 1 && tiles <= 1024) {
-        const bool fits = sizeof(few::Stage<Type>) * 4 * 16 + 2048 <= static_cast<std::size_t>(card().sharedBytes);
-        if (tiles <= 132 && spans > 8 && fits)
-            return one ? few::launch<Type, false, 1, 1, 16, 1>(args, stream) : few::launch<Type, false, 4, 1, 16, 1>(args, stream);
-        if (!one)
-            return few::launch<Type, false, 4, 1, 8, 2>(args, stream);
+    if (sharing == 16)
+        return one ? few::launch<Type, false, 1, 1, 16, 1>(args, stream) : few::launch<Type, false, 4, 1, 16, 1>(args, stream);
+    if (sharing == 8 && tiles > 1024)
+        return one ? few::launch<Type, false, 1, 2, 8, 1>(args, stream) : few::launch<Type, false, 4, 2, 8, 2>(args, stream);
+    if (sharing == 8 && !one)
+        return few::launch<Type, false, 4, 1, 8, 2>(args, stream);
+    if (sharing == 8)
         return tiles <= 264 ? few::launch<Type, false, 1, 1, 8, 2>(args, stream) : few::launch<Type, false, 1, 2, 8, 2>(args, stream);
-    }
     if (one)
         return few::launch<Type, false, 1, 2, 4, isWide ? 3 : 4>(args, stream);
     return few::launch<Type, false, 4, isWide ? 4 : 2, 4, isWide ? 2 : 3>(args, stream);

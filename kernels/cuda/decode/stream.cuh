@@ -108,7 +108,7 @@ template <DType Type> __device__ inline void scaledPairs(const LaneUnit<Type> &u
         const bool odd = p % 2 != 0;
         std::uint32_t v = ((p >= 2 ? w >> 8 : w) & (odd ? 0x00F000F0U : 0x000F000FU)) | 0x64006400U;
         if constexpr (packedFormat(Type).highBits == 1) {
-            const int from = 4 * g + p;
+            const int from = p / 2 * 8 + 2 * g + p % 2;
             const int to = odd ? 8 : 4;
             const std::uint32_t h = from <= to ? u.high[0] << (to - from) : u.high[0] >> (from - to);
             v |= h & (odd ? 0x01000100U : 0x00100010U);

@@ -105,12 +105,12 @@ DIPTYCH_BOTH constexpr DigitPlace digitPlace(DType type, const PackedShape &s, i
         p.digitWord = (((unit * 2 + half) * 2 + group / 2) * 32 + lane) * 16 + (group % 2) * 8 + c / 4 * 4;
         p.digitShift = c % 4 * 8;
     }
-    if (f.highBits == 1) {
+    if (f.highBits == 1) { // eight bits apart, as the nibbles: one shift and one mask serve four digits
         p.highWord = s.highOffset + ((unit * 2 + half) * 32 + lane) * 4;
-        p.highShift = (c % 2) * 16 + group * 4 + c / 2;
+        p.highShift = (c % 2) * 16 + (c / 4) * 8 + group * 2 + c / 2 % 2;
     } else if (f.highBits == 2) {
         p.highWord = s.highOffset + ((unit * 2 + half) * 32 + lane) * 8 + group / 2 * 4;
-        p.highShift = (c % 2) * 16 + ((group % 2) * 4 + c / 2) * 2;
+        p.highShift = (c % 2) * 16 + (c / 4) * 8 + (group % 2) * 4 + c / 2 % 2 * 2;
     }
     return p;
 }

@@ -5,6 +5,8 @@
 // sm_90's asynchronous parts as functions: barriers in shared memory, copies of tiles by tensor maps, products of a
 // warpgroup (PTX ISA 8, "Asynchronous Warpgroup Level Matrix Instructions"). Empty for other targets.
 
+#include "cuda/common/bulk.cuh"
+
 #include <cuda.h>
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
@@ -31,33 +33,9 @@ namespace warpgroup {
 inline constexpr int kTileColumns = 64;
 inline constexpr std::uint32_t kRowBytes = kTileColumns * sizeof(__nv_bfloat16);
 
+using namespace bulk;
+
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-
-__device__ inline std::uint32_t sharedAddress(const void *p) { return static_cast<std::uint32_t>(__cvta_generic_to_shared(p)); }
-
-__device__ inline void initBarrier(std::uint32_t barrier, int arrivals)
-{
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
-}
-// After initBarrier, before other threads and copies use them.
-__device__ inline void publishBarriers() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
-__device__ inline void arrive(std::uint32_t barrier)
-{
-    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
-}
-// Arrives; the phase ends when `bytes` have been copied too.
-__device__ inline void arriveExpecting(std::uint32_t barrier, std::uint32_t bytes)
-{
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
-}
-__device__ inline void waitFor(std::uint32_t barrier, std::uint32_t parity)
-{
-    asm volatile("{\n.reg .pred done;\nAGAIN:\n"
-                 "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-                 "@done bra OVER;\nbra AGAIN;\nOVER:\n}\n" ::"r"(barrier),
-        "r"(parity)
-        : "memory");
-}
 
 // A tile whose first element is (column, row, matrix); `barrier` gets its bytes.
 __device__ inline void copyTile(std::uint32_t shared, const CUtensorMap &map, std::uint32_t barrier, int column, int row, int matrix)

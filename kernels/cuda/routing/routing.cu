@@ -240,6 +240,8 @@ template <int Each, bool Small> __global__ void __launch_bounds__(kRouterThreads
         // routeRow reads them past this multiprocessor's own cache.
         const_cast<float *>(args.route.logits)[static_cast<std::int64_t>(index) * args.route.experts + expert] = sum;
     }
+    if (args.logitsOnly)
+        return;
     __syncthreads();
     if (thread == 0) {
         __threadfence(); // of all that the barrier has put before it
@@ -262,6 +264,11 @@ template <int Each, bool Small> __global__ void __launch_bounds__(kRouterThreads
 bool isSmall(const RouteArgs &args)
 {
     return args.experts <= kSmallExperts && args.perToken <= 32 && (args.method == 1 || args.groups <= 1);
+}
+
+bool canLeaveRouting(const RouteArgs &args)
+{
+    return card().chained && args.rows == 1 && isSmall(args);
 }
 
 bool hasRouter(const RouterArgs &args)

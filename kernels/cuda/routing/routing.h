@@ -27,6 +27,7 @@ struct RouteArgs {
 cudaError_t route(const RouteArgs &args, cudaStream_t stream);
 inline constexpr int kSmallExperts = 128;
 bool isSmall(const RouteArgs &args); // one that chooseSmall() takes
+bool canLeaveRouting(const RouteArgs &args); // to the experts' product (decode/ring.cuh)
 
 // The router's product and the routing, for few rows; with `gain` the norm before it too, whose rows are left in `normed`
 // and `split`. F32 weight; columns a multiple of 128, at most kRouterColumns.
@@ -43,6 +44,7 @@ struct RouterArgs {
     std::int64_t normedStride = 0;
     SplitView split;               // high null: not wanted
     int *tickets = nullptr;        // device [kRouterRows], zero before and after
+    bool logitsOnly = false;       // the routing is somebody else's
 };
 bool hasRouter(const RouterArgs &args);
 cudaError_t router(const RouterArgs &args, cudaStream_t stream);

@@ -1,0 +1,241 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The second products of one row's experts and of the shared one, and their sum, in one launch: a block makes 16 outputs
+// out of the tiles of all of them, its warps in groups that take one matrix each. Bytes come through ring.cuh's ring, the
+// shared expert's first, before the kernel in front is done. To the bits of the separate products: as many sums of a matrix,
+// of the same spans, added in the same order, then the experts in theirs.
+// Bound: weight bytes over memory bandwidth.
+
+#include "cuda/decode/ring.cuh"
+
+namespace kernels::cuda {
+
+namespace decode {
+
+namespace ring {
+
+inline constexpr int kMostTerms = 32, kMostDownWarps = 13, kMostDownSpans = 16;
+
+template <DType Type, DType SharedType>
+inline constexpr std::size_t kColumnBytes = sizeof(Stage<Type>) > sizeof(Stage<SharedType>) ? sizeof(Stage<Type>) : sizeof(Stage<SharedType>);
+
+struct DownPlan {
+    Plan experts, shared;
+    int group = 0;  // warps that work on one stage
+    int groups = 0;
+    int rounds = 0; // spans of a stage for each of them
+    int stages = 0, stageBytes = 0;
+    int parts = 0; // places of a term's sums
+};
+
+template <DType Type, DType SharedType>
+__global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKernel(const ProductArgs args, const ProductArgs shared, const DownPlan plan)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    extern __shared__ __align__(128) unsigned char memory[];
+    __shared__ std::uint64_t full[kMostStages];
+    __shared__ std::uint64_t empty[kMostStages];
+    __shared__ float values[kMostTerms][kTileRows]; // of a term, the last is the shared one's
+    constexpr std::size_t columnBytes = kColumnBytes<Type, SharedType>;
+
+    letNextStart();
+    const std::uint32_t ringAt = bulk::sharedAddress(memory);
+    const std::uint32_t fullAt = bulk::sharedAddress(full);
+    const std::uint32_t emptyAt = bulk::sharedAddress(empty);
+    const int warps = plan.group * plan.groups;
+    const int warp = static_cast<int>(threadIdx.x) / 32;
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const int tiles = (args.weight.out + kTileRows - 1) / kTileRows;
+    const int slots = args.perToken;
+    const int steps = plan.shared.chunks + slots;
+
+    if (warp == warps) {
+        if (lane == 0) {
+            for (int i = 0; i < plan.stages; ++i) {
+                bulk::initBarrier(fullAt + i * 8, 1);
+                bulk::initBarrier(emptyAt + i * 8, plan.group);
+            }
+            bulk::publishBarriers();
+        }
+        bool started = false;
+        int used = 0;
+        for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += static_cast<int>(gridDim.x)) {
+            for (int step = 0; step < steps; ++step, ++used) {
+                const int stage = used % plan.stages;
+                const int round = used / plan.stages;
+                const int slot = step - plan.shared.chunks;
+                const bool isShared = step < plan.shared.chunks;
+                if (!started && (!isShared || round > 0)) {
+                    __syncthreads();
+                    waitForPrevious();
+                    started = true;
+                }
+                if (round > 0)
+                    bulk::waitFor(emptyAt + stage * 8, (round - 1) & 1);
+                const std::uint32_t target = ringAt + stage * plan.stageBytes;
+                if (isShared) {
+                    const std::uint8_t *from = shared.weight.data + (tile + shared.weight.firstTile) * shared.weight.shape.tileBytes;
+                    if (lane == 0)
+                        fetch<SharedType>(target, from, shared.weight.shape, plan.shared, step, fullAt + stage * 8);
+                } else {
+                    const int matrix = args.ids[slot];
+                    const std::uint8_t *from = args.weight.data + matrix * args.weight.matrixBytes
+                        + (tile + args.weight.firstTile) * args.weight.shape.tileBytes;
+                    if (lane == 0) {
+                        if (matrix < 0)
+                            bulk::arrive(fullAt + stage * 8);
+                        else
+                            fetch<Type>(target, from, args.weight.shape, plan.experts, 0, fullAt + stage * 8);
+                    }
+                }
+            }
+        }
+        return;
+    }
+
+    unsigned char *after = memory + plan.stages * plan.stageBytes;
+    unsigned char *column = after + warp * columnBytes;
+    auto *partial = reinterpret_cast<float *>(after + warps * columnBytes); // [term][part][output]
+    const int group = warp / plan.group;
+    const int member = warp % plan.group;
+    const int spans = (args.weight.shape.units + kUnits - 1) / kUnits;
+    const int sharedSpans = (shared.weight.shape.units + kUnits - 1) / kUnits;
+    __syncthreads();
+    const auto valuesOf = [&](int step, int round) {
+        const int span = round * plan.group + member;
+        if (step < plan.shared.chunks)
+            return few::loadValues<SharedType>(shared.values, step * plan.group * plan.rounds + span, shared.weight.in / kGroupColumns);
+        return few::loadValues<Type>(args.values + (step - plan.shared.chunks) * args.valueStride, span, args.weight.in / kGroupColumns);
+    };
+    waitForPrevious();
+    Values next = valuesOf(group, 0);
+    int before = 0; // steps of the tiles before
+#pragma unroll 1
+    for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += static_cast<int>(gridDim.x), before += steps) {
+        const int index = tile * kTileRows + static_cast<int>(threadIdx.x);
+        const bool mine = static_cast<int>(threadIdx.x) < kTileRows && index < args.weight.out;
+        const float old = mine && shared.accumulate ? shared.output[index] : 0.0F;
+        float totals[2] = {};
+        int step = group;
+#pragma unroll 1
+        for (int round = 0; step < steps;) {
+            const int used = before + step;
+            const int stage = used % plan.stages;
+            const std::uint8_t *bytes = memory + stage * plan.stageBytes;
+            const bool isShared = step < plan.shared.chunks;
+            const int term = isShared ? slots : step - plan.shared.chunks;
+            const int local = round * plan.group + member;
+            const int span = isShared ? step * plan.group * plan.rounds + local : local;
+            const bool works = (isShared || args.ids[term] >= 0) && span < (isShared ? sharedSpans : spans);
+            const bool isLast = round + 1 == plan.rounds;
+            const int nextStep = step + (isLast ? plan.groups : 0);
+            const Values now = next;
+            next = valuesOf(nextStep < steps ? nextStep : group, isLast ? 0 : round + 1);
+            __syncwarp(); // what was put before is used
+            if (works) {
+                if (isShared)
+                    put<SharedType>(*reinterpret_cast<Stage<SharedType> *>(column), now);
+                else
+                    put<Type>(*reinterpret_cast<Stage<Type> *>(column), now);
+            }
+            __syncwarp();
+            if (round == 0)
+                bulk::waitFor(fullAt + stage * 8, static_cast<unsigned>(used / plan.stages) & 1U);
+            if (works && isShared) {
+                Work<SharedType> work;
+                take<SharedType>(work, bytes, plan.shared, local, span * kUnits + 1 < shared.weight.shape.units);
+                multiplySpan<SharedType>(totals, work, *reinterpret_cast<Stage<SharedType> *>(column));
+            } else if (works) {
+                Work<Type> work;
+                take<Type>(work, bytes, plan.experts, local, span * kUnits + 1 < args.weight.shape.units);
+                multiplySpan<Type>(totals, work, *reinterpret_cast<Stage<Type> *>(column));
+            }
+            __syncwarp();
+            if (isLast && lane == 0)
+                bulk::arrive(emptyAt + stage * 8);
+            // A sum of the shared one is of one span, of an expert of a warp's share.
+            if (isShared || isLast) {
+#pragma unroll
+                for (int half = 0; half < 2; ++half) {
+                    const float total = __fadd_rn(totals[half], __shfl_xor_sync(kAllLanes, totals[half], 1));
+                    const int part = isShared ? span : member;
+                    if (lane % 4 == 0 && part < plan.parts)
+                        partial[(term * plan.parts + part) * kTileRows + half * 8 + lane / 4] = total;
+                    totals[half] = 0.0F;
+                }
+            }
+            step = nextStep;
+            round = isLast ? 0 : round + 1;
+        }
+        meet(warps);
+#pragma unroll 1
+        for (int i = static_cast<int>(threadIdx.x); i < (slots + 1) * kTileRows; i += warps * 32) {
+            const int term = i / kTileRows;
+            const int count = term == slots ? sharedSpans : args.ids[term] >= 0 ? plan.group : 0;
+            float value = 0.0F;
+#pragma unroll 4
+            for (int span = 0; span < count; ++span)
+                value = __fadd_rn(value, partial[(term * plan.parts + span) * kTileRows + i % kTileRows]);
+            values[term][i % kTileRows] = value;
+        }
+        meet(warps);
+        if (mine) {
+            float sum = 0.0F;
+            for (int k = 0; k < slots; ++k)
+                sum = __fmaf_rn(args.ids[k] >= 0 ? shared.slotWeights[k] : 0.0F, values[k][threadIdx.x], sum);
+            const float value = __fadd_rn(values[slots][threadIdx.x], sum);
+            shared.output[index] = shared.accumulate ? __fadd_rn(old, value) : value;
+        }
+        __syncwarp();
+    }
+#endif
+}
+
+// `args`: the experts' product, `shared`: the shared one's with the sum of the slots, as the separate products have them.
+template <DType Type, DType SharedType>
+cudaError_t launchExpertsDown(const ProductArgs &args, const ProductArgs &shared, cudaStream_t stream)
+{
+    const int spans = (args.weight.shape.units + kUnits - 1) / kUnits;
+    const int sharedSpans = (shared.weight.shape.units + kUnits - 1) / kUnits;
+    // The warps that share a matrix in few.cuh.
+    const int rounds = (spans + sharingOf(args) - 1) / sharingOf(args);
+    const int group = (spans + rounds - 1) / rounds;
+    if (!card().chained || args.rows != 1 || args.perToken >= kMostTerms || sharedSpans > sharingOf(shared) || group * rounds > kMostDownSpans)
+        return cudaErrorNotSupported;
+    DownPlan plan;
+    plan.group = group;
+    plan.rounds = rounds;
+    plan.groups = kMostDownWarps / group;
+    plan.experts = planOf<Type>(args.weight.shape, group * rounds, true);
+    plan.shared = planOf<SharedType>(shared.weight.shape, group * rounds, true);
+    plan.parts = std::max(group, sharedSpans);
+    plan.stageBytes = std::max(plan.experts.stageBytes, plan.shared.stageBytes);
+    constexpr std::size_t columnBytes = kColumnBytes<Type, SharedType>;
+    const int warps = plan.group * plan.groups;
+    const std::size_t beside = columnBytes * warps + sizeof(float) * kTileRows * plan.parts * (args.perToken + 1);
+    const int steps = plan.shared.chunks + args.perToken;
+    // Half of an H200's shared memory and a little: the kernels around have their rings there too.
+    const std::size_t most = std::min<std::size_t>(static_cast<std::size_t>(card().sharedBytes) - 8192, 136 * 1024);
+    plan.stages = std::min(steps, kMostStages);
+    while (plan.stages > 2 && static_cast<std::size_t>(plan.stages * plan.stageBytes) + beside > most)
+        --plan.stages;
+    const std::size_t bytes = static_cast<std::size_t>(plan.stages * plan.stageBytes) + beside;
+    if (bytes > most)
+        return cudaErrorNotSupported;
+    const auto kernel = expertsDownKernel<Type, SharedType>;
+    const cudaError_t allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most));
+    if (allowed != cudaSuccess)
+        return allowed;
+    const int tiles = (args.weight.out + kTileRows - 1) / kTileRows;
+    const int grid = std::min(tiles, card().multiprocessors);
+    return launchChained(kernel, dim3(static_cast<unsigned>(grid)), static_cast<unsigned>(warps + 1) * 32U,
+        bytes, stream, args, shared, plan);
+}
+
+} // namespace ring
+
+} // namespace decode
+
+} // namespace kernels::cuda
