@@ -3,6 +3,7 @@
 // The small kernels around the products of product.cuh, and the choice among those. Bound: launch.
 #include "cuda/decode/decode.h"
 
+#include "cuda/common/activation.cuh"
 #include "cuda/common/launch.cuh"
 
 namespace kernels::cuda {
@@ -10,16 +11,6 @@ namespace kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-__device__ float activatedFloat(float x, Activation activation)
-{
-    switch (activation) {
-    case Activation::Silu: return x / (1.0F + expf(-x));
-    case Activation::GeluTanh: return 0.5F * x * (1.0F + tanhf(0.7978845608028654F * (x + 0.044715F * x * x * x)));
-    case Activation::GeluErf: return 0.5F * x * (1.0F + erff(x * 0.7071067811865476F));
-    default: return x;
-    }
-}
-
 __global__ void __launch_bounds__(kThreads) splitKernel(SplitArgs args)
 {
     letNextStart();
@@ -69,7 +60,7 @@ __global__ void __launch_bounds__(128) floatProductKernel(FloatProductArgs args)
     if (args.bias != nullptr)
         value += args.bias[output];
     float *target = args.output + (first + thread) * args.outputStride + output;
-    *target = args.accumulate ? *target + value : activatedFloat(value, args.activation);
+    *target = args.accumulate ? *target + value : activated(value, args.activation);
 }
 
 // The router over a prompt: tiles of 32 rows x 64 outputs, 32 columns a stage; the next stage is on its way in registers
@@ -149,7 +140,7 @@ __global__ void __launch_bounds__(kFloatThreads) floatTileKernel(FloatProductArg
                 continue;
             const float value = sums[i][j] + (args.bias != nullptr ? args.bias[firstOutput + output + j] : 0.0F);
             float *target = args.output + (firstRow + row + i) * args.outputStride + firstOutput + output + j;
-            *target = args.accumulate ? *target + value : activatedFloat(value, args.activation);
+            *target = args.accumulate ? *target + value : activated(value, args.activation);
         }
     }
 }
