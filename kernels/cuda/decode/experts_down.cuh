@@ -110,7 +110,8 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
         return few::loadValues<Type>(args.values + (step - plan.shared.chunks) * args.valueStride, span, args.weight.in / kGroupColumns);
     };
     waitForPrevious();
-    Values next = valuesOf(group, 0);
+    const int firstStep = min(group, steps - 1); // there may be more groups than steps
+    Values next = valuesOf(firstStep, 0);
     int before = 0; // steps of the tiles before
 #pragma unroll 1
     for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += static_cast<int>(gridDim.x), before += steps) {
@@ -132,7 +133,7 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
             const bool isLast = round + 1 == plan.rounds;
             const int nextStep = step + (isLast ? plan.groups : 0);
             const Values now = next;
-            next = valuesOf(nextStep < steps ? nextStep : group, isLast ? 0 : round + 1);
+            next = valuesOf(nextStep < steps ? nextStep : firstStep, isLast ? 0 : round + 1);
             __syncwarp(); // what was put before is used
             if (works) {
                 if (isShared)
