@@ -5,6 +5,7 @@
 #include "runtime/loaded_parts.h"
 #include "support/forwarding_backend.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -13,8 +14,9 @@ namespace tests {
 // Works on the processor and says it is a card with so much free memory, which buffers and weights take from.
 class PretendedCard final : public ForwardingBackend {
 public:
-    PretendedCard(std::unique_ptr<engine::Backend> inner, std::uint64_t freeBytes)
-        : ForwardingBackend(std::move(inner)), m_free(freeBytes), m_total(freeBytes)
+    // `earlyBytes` go with the first weight, as code and buffers of the first kernels do on a real one.
+    PretendedCard(std::unique_ptr<engine::Backend> inner, std::uint64_t freeBytes, std::uint64_t earlyBytes)
+        : ForwardingBackend(std::move(inner)), m_free(freeBytes), m_total(freeBytes), m_early(earlyBytes)
     {
     }
     std::string_view id() const override { return "cuda:0"; }
@@ -47,19 +49,19 @@ private:
     engine::Result<engine::WeightPtr> taken(engine::Result<engine::WeightPtr> weight)
     {
         if (weight)
-            m_free -= std::min<std::uint64_t>(m_free, (*weight)->bytes);
+            m_free -= std::min<std::uint64_t>(m_free, (*weight)->bytes + std::exchange(m_early, 0));
         return weight;
     }
 
-    std::uint64_t m_free, m_total;
+    std::uint64_t m_free, m_total, m_early;
 };
 
 // A machine with a pretended card and a processor, each with so much free memory.
-inline engine::Machine machineWith(std::uint64_t cardBytes, std::uint64_t hostBytes)
+inline engine::Machine machineWith(std::uint64_t cardBytes, std::uint64_t hostBytes, std::uint64_t earlyBytes = 0)
 {
-    return {.openCard = [cardBytes](const engine::LoadOptions &options) -> engine::Result<std::unique_ptr<engine::Backend>> {
+    return {.openCard = [cardBytes, earlyBytes](const engine::LoadOptions &options) -> engine::Result<std::unique_ptr<engine::Backend>> {
                 ENGINE_TRY(auto inner, engine::makeCpuBackend({.threads = 2, .exact = options.precision == engine::Precision::Exact, .isa = {}}));
-                return std::unique_ptr<engine::Backend>(std::make_unique<PretendedCard>(std::move(inner), cardBytes));
+                return std::unique_ptr<engine::Backend>(std::make_unique<PretendedCard>(std::move(inner), cardBytes, earlyBytes));
             },
         .freeBytes = [hostBytes] { return hostBytes; }};
 }

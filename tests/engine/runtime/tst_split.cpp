@@ -31,10 +31,11 @@ LoadOptions onCard(const QString &folder, int cardLayers, Precision precision = 
     return options;
 }
 
-Result<std::unique_ptr<LoadedParts>> load(const LoadOptions &options, std::uint64_t card = kPlenty, std::uint64_t host = kPlenty)
+Result<std::unique_ptr<LoadedParts>> load(const LoadOptions &options, std::uint64_t card = kPlenty, std::uint64_t host = kPlenty,
+    std::uint64_t early = 0)
 {
     LoadCounters counters;
-    return loadPartsOn(tests::machineWith(card, host), options, {}, counters);
+    return loadPartsOn(tests::machineWith(card, host, early), options, {}, counters);
 }
 
 std::vector<float> logitsOf(const LoadOptions &options, const std::vector<std::int32_t> &ids,
@@ -221,6 +222,26 @@ private slots:
         QVERIFY(plan.ok());
         QVERIFY(plan->weightBytes < info->onCard.weightBytes && plan->hostWeightBytes < info->weightBytes);
         QVERIFY(plan->weightBytes + plan->hostWeightBytes > std::min(info->weightBytes, info->onCard.weightBytes) / 10 * 9);
+    }
+    // Some of what steps work in is taken with the first weights. It counts once: a card whose room the plan has used up to
+    // the end still loads, with the context that was planned.
+    void aPlanThatFillsTheCardLoads()
+    {
+        const std::string model = DIPTYCH_SOURCE_DIR "/resources/models/mini-vl";
+        const auto info = inspectModel(model);
+        QVERIFY(info.ok());
+        for (const int layers : {0, 2}) {
+            LoadOptions options = onCard(QString::fromStdString(model), layers, Precision::Native);
+            options.contextTokens = 0;
+            const std::uint64_t most = planMemoryIn(*info, options, kPlenty, kPlenty)->totalBytes();
+            const std::uint64_t least = most - planMemoryIn(*info, options, kPlenty, kPlenty)->contextBytes;
+            const std::uint64_t room = least + (most - least) / 10;
+            const auto plan = planMemoryIn(*info, options, room, kPlenty);
+            QVERIFY(plan.ok() && plan->contextTokens < info->contextTokens && plan->workBytes > 100 * kMiB);
+            const auto parts = load(options, room, kPlenty, 60 * kMiB);
+            QVERIFY2(parts.ok(), parts.ok() ? "" : parts.error().message.c_str());
+            QVERIFY((*parts)->plan.contextTokens >= plan->contextTokens);
+        }
     }
     void aSplitThatCannotBeIsRefused()
     {
