@@ -18,7 +18,7 @@ struct MatrixProductArgs {
     const __nv_bfloat16 *b = nullptr, *up = nullptr; // [matrices, n, k]
     std::int64_t aStride = 0, matrixStride = 0;  // elements; matrixStride between matrices of b and of up
     int rows = 0, n = 0, k = 0;                  // k a multiple of 32; n of 8 with `up` or `narrow`
-    // One product a head: columns of a and of the output move on.
+    // One product a head: columns of a and of the output move on; aHead 0: all of the same rows.
     int heads = 1;
     std::int64_t aHead = 0, outputHead = 0;
     // Experts: matrix e multiplies rows offsets[e] .. offsets[e + 1] of a, all on the device.

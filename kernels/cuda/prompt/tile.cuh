@@ -52,7 +52,8 @@ __device__ inline void putPair(const MatrixProductArgs &args, const Block &block
     }
     const std::int64_t place = row * args.outputStride + (args.offsets == nullptr ? block.matrix * args.outputHead : 0) + column;
     if (args.narrow != nullptr) {
-        *reinterpret_cast<__nv_bfloat162 *>(args.narrow + place) = __floats2bfloat162_rn(x, y);
+        *reinterpret_cast<__nv_bfloat162 *>(args.narrow + place) =
+            __floats2bfloat162_rn(activated(x, args.activation), activated(y, args.activation));
         return;
     }
     float *out = args.output + place;

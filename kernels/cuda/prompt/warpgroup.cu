@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products of prompts on sm_90: tiles of 128 rows x 256 columns, 64 columns of K a stage, four stages that one
-// thread copies by tensor maps; two warpgroups of 64 rows each multiply. A block takes tile after tile, so that the next
-// tile's stages arrive while the results of this one are written. Tiles that run together share rows or columns, which
-// the second-level cache then delivers. Every output sums K in one order whatever the rows. Bound: tensor cores.
+// Matrix products of prompts and pictures on sm_90: tiles of 128 rows x 256 or 192 columns (what leaves fewer
+// multiprocessors waiting at the end), 64 columns of K a stage, four or five stages that one thread copies by tensor maps;
+// two warpgroups of 64 rows each multiply. A block takes tile after tile, so that the next tile's stages arrive while the
+// results of this one are written. Tiles that run together share rows or columns, which the second-level cache then
+// delivers. Every output sums K in one order whatever the rows. Bound: tensor cores.
 #include "cuda/prompt/tile.cuh"
 
 #include "cuda/common/launch.cuh"
@@ -18,13 +19,22 @@ using namespace prompt;
 namespace wg = warpgroup;
 using Bf16 = __nv_bfloat16;
 
-constexpr int kThreads = 384, kColumns = 256, kHalf = kColumns / 2, kStages = 4, kMostExperts = 256;
-constexpr unsigned kABytes = kRows * wg::kRowBytes, kHalfBytes = kHalf * wg::kRowBytes;
-constexpr unsigned kStageBytes = kABytes + 2 * kHalfBytes;
-constexpr std::size_t kSharedBytes = kStages * kStageBytes + 1024; // the stages start at a multiple of 1024
+constexpr int kThreads = 384, kMostExperts = 256, kMostStages = 5;
+constexpr unsigned kABytes = kRows * wg::kRowBytes;
 
-// What the end of a tile does; Plain: bias, float32, adds where asked.
-enum class End { Plain, Narrow, Swiglu, Activated };
+// What a tile of `Columns` columns takes of shared memory; its columns are copied in two halves.
+template <int Columns> struct Stages {
+    static constexpr int half = Columns / 2;
+    static constexpr unsigned halfBytes = half * wg::kRowBytes;
+    static constexpr unsigned bytes = kABytes + 2 * halfBytes;
+    static constexpr int count = Columns > 192 ? 4 : kMostStages;
+    static constexpr std::size_t sharedBytes = count * bytes + 1024; // the stages start at a multiple of 1024
+};
+
+// What the end of a tile does. Plain, Adding: float32 with bias, added to what is there. Narrow, Biased, Gelu: bfloat16, with
+// bias, with bias and GeluTanh. Activated: float32 with bias and any activation; one kernel for all of them has so many
+// instructions that fetching them takes three times as long as the products.
+enum class End { Plain, Adding, Narrow, Biased, Gelu, Swiglu, Activated };
 
 struct Maps {
     CUtensorMap a, b, up; // up: the same as b where there is none
@@ -117,23 +127,42 @@ __device__ void turnQuad(std::uint32_t (&words)[4])
     }
 }
 
+// GeluTanh for results that are rounded to bfloat16: 0.5 x (1 + tanh(inner)).
+__device__ float quickGelu(float x)
+{
+    const float inner = 0.7978845608028654F * (x + 0.044715F * x * x * x);
+    return __fdividef(x, 1.0F + __expf(-2.0F * inner));
+}
+
 // A row's results as 16 bytes a lane; every lane takes part, `inside` ones write.
-template <End Way> __device__ void writeRow(const MatrixProductArgs &args, std::int64_t start, int firstColumn,
-    const float (&sums)[128], int half, bool inside)
+template <End Way, int Columns> __device__ void writeRow(const MatrixProductArgs &args, std::int64_t start, int firstColumn,
+    const float (&sums)[Columns / 2], int half, bool inside)
 {
     const int quarter = static_cast<int>(threadIdx.x) % 4;
-    constexpr int groups = (Way == End::Swiglu ? kHalf : kColumns) / 8;
+    constexpr int groups = (Way == End::Swiglu ? Columns / 2 : Columns) / 8;
     const auto valueOf = [&](int n, int i) {
         const float x = sums[n * 4 + half * 2 + i];
-        return Way == End::Swiglu ? __fdividef(x, 1.0F + __expf(-x)) * sums[(n + groups) % 32 * 4 + half * 2 + i] : x;
+        return Way == End::Swiglu ? __fdividef(x, 1.0F + __expf(-x)) * sums[(n + groups) % (Columns / 8) * 4 + half * 2 + i] : x;
     };
-    if (args.narrow != nullptr) {
+    if (Way == End::Narrow || Way == End::Biased || Way == End::Gelu || (Way == End::Swiglu && args.narrow != nullptr)) {
 #pragma unroll
         for (int n = 0; n < groups; n += 4) {
             std::uint32_t words[4];
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
-                const __nv_bfloat162 pair = __floats2bfloat162_rn(valueOf(n + i, 0), valueOf(n + i, 1));
+                float x = valueOf(n + i, 0);
+                float y = valueOf(n + i, 1);
+                if constexpr (Way == End::Biased || Way == End::Gelu) {
+                    const int own = min(firstColumn + (n + i) * 8 + quarter * 2, args.n - 2);
+                    const float2 bias = __ldg(reinterpret_cast<const float2 *>(args.bias + own));
+                    x += bias.x;
+                    y += bias.y;
+                }
+                if constexpr (Way == End::Gelu) {
+                    x = quickGelu(x);
+                    y = quickGelu(y);
+                }
+                const __nv_bfloat162 pair = __floats2bfloat162_rn(x, y);
                 words[i] = *reinterpret_cast<const std::uint32_t *>(&pair);
             }
             turnQuad(words);
@@ -143,8 +172,22 @@ template <End Way> __device__ void writeRow(const MatrixProductArgs &args, std::
         }
         return;
     }
+    const auto columnOf = [&](int n) { return firstColumn + (n + quarter % 2) * 8 + quarter / 2 * 4; };
+    // What is there is asked for, for many results of a row, before the first of them is written: one wait instead of many.
+    constexpr int batch = groups / 2 > 12 ? 8 : groups / 2;
+    float4 old[batch];
 #pragma unroll
     for (int n = 0; n < groups; n += 2) {
+        if constexpr (Way == End::Adding) {
+            if (n / 2 % batch == 0) {
+                const float *there = args.output + (inside ? start : 0); // what nobody adds to is read all the same
+#pragma unroll
+                for (int i = 0; i < batch; ++i)
+                    asm volatile("ld.global.v4.f32 {%0,%1,%2,%3}, [%4];"
+                                 : "=f"(old[i].x), "=f"(old[i].y), "=f"(old[i].z), "=f"(old[i].w)
+                                 : "l"(there + min(columnOf(n + 2 * i), args.n - 4)));
+            }
+        }
         const bool odd = quarter % 2 != 0;
         const float own[2] = {odd ? valueOf(n + 1, 0) : valueOf(n, 0), odd ? valueOf(n + 1, 1) : valueOf(n, 1)};
         float other[2];
@@ -152,44 +195,42 @@ template <End Way> __device__ void writeRow(const MatrixProductArgs &args, std::
         for (int i = 0; i < 2; ++i)
             other[i] = __shfl_xor_sync(kAllLanes, odd ? valueOf(n, i) : valueOf(n + 1, i), 1);
         float4 x = odd ? make_float4(other[0], other[1], own[0], own[1]) : make_float4(own[0], own[1], other[0], other[1]);
-        const int column = firstColumn + (n + quarter % 2) * 8 + quarter / 2 * 4;
+        const int column = columnOf(n);
         if (!inside || column >= args.n)
             continue;
         if (args.bias != nullptr) {
-            x.x += args.bias[column];
-            x.y += args.bias[column + 1];
-            x.z += args.bias[column + 2];
-            x.w += args.bias[column + 3];
+            const float4 bias = __ldg(reinterpret_cast<const float4 *>(args.bias + column));
+            x = make_float4(x.x + bias.x, x.y + bias.y, x.z + bias.z, x.w + bias.w);
         }
-        auto *target = reinterpret_cast<float4 *>(args.output + start + column);
         if constexpr (Way == End::Activated) {
             x.x = activated(x.x, args.activation);
             x.y = activated(x.y, args.activation);
             x.z = activated(x.z, args.activation);
             x.w = activated(x.w, args.activation);
-        } else if (Way == End::Plain && args.accumulate) {
-            const float4 old = *target;
-            x = make_float4(x.x + old.x, x.y + old.y, x.z + old.z, x.w + old.w);
+        } else if constexpr (Way == End::Adding) {
+            const float4 &before = old[n / 2 % batch];
+            x = make_float4(x.x + before.x, x.y + before.y, x.z + before.z, x.w + before.w);
         }
-        *target = x;
+        *reinterpret_cast<float4 *>(args.output + start + column) = x;
     }
 }
 #endif
 
-template <End Way>
+template <End Way, int Columns>
 __global__ void __launch_bounds__(kThreads, 1) warpgroupKernel(const MatrixProductArgs args, const __grid_constant__ Maps maps)
 {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+    using S = Stages<Columns>;
     extern __shared__ unsigned char shared[];
-    __shared__ __align__(8) std::uint64_t barriers[2 * kStages];
+    __shared__ __align__(8) std::uint64_t barriers[2 * kMostStages];
     __shared__ int tilesBefore[kMostExperts + 1];
-    constexpr int width = Way == End::Swiglu ? kHalf : kColumns;
+    constexpr int width = Way == End::Swiglu ? S::half : Columns;
     const std::uint32_t base = (wg::sharedAddress(shared) + 1023U) & ~1023U;
     const std::uint32_t full = wg::sharedAddress(barriers);
-    const std::uint32_t empty = full + kStages * 8;
+    const std::uint32_t empty = full + S::count * 8;
     const int thread = static_cast<int>(threadIdx.x);
     if (thread == 32) {
-        for (unsigned s = 0; s < kStages; ++s) {
+        for (unsigned s = 0; s < S::count; ++s) {
             wg::initBarrier(full + s * 8, 1);
             wg::initBarrier(empty + s * 8, 8); // warps that multiply
         }
@@ -205,7 +246,7 @@ __global__ void __launch_bounds__(kThreads, 1) warpgroupKernel(const MatrixProdu
     unsigned stage = 0;
     unsigned parity = 0;
     const auto next = [&] {
-        if (++stage == kStages) {
+        if (++stage == S::count) {
             stage = 0;
             parity ^= 1;
         }
@@ -216,17 +257,17 @@ __global__ void __launch_bounds__(kThreads, 1) warpgroupKernel(const MatrixProdu
         if (thread == 0) {
             for (int index = static_cast<int>(blockIdx.x); index < tiles; index += static_cast<int>(gridDim.x)) {
                 const Tile tile = findTile(args, tilesBefore, across, width, index);
-                const int head = args.offsets == nullptr ? tile.block.matrix : 0;
+                const int head = args.offsets == nullptr && args.aHead > 0 ? tile.block.matrix : 0;
                 for (int step = 0; step < steps; ++step) {
                     wg::waitFor(empty + stage * 8, parity ^ 1);
                     const std::uint32_t arrived = full + stage * 8;
-                    const std::uint32_t target = base + stage * kStageBytes;
+                    const std::uint32_t target = base + stage * S::bytes;
                     const int column = step * wg::kTileColumns;
-                    wg::arriveExpecting(arrived, kStageBytes);
+                    wg::arriveExpecting(arrived, S::bytes);
                     wg::copyTile(target, maps.a, arrived, column, tile.block.firstRow, head);
                     wg::copyTile(target + kABytes, maps.b, arrived, column, tile.firstColumn, tile.block.matrix);
-                    wg::copyTile(target + kABytes + kHalfBytes, maps.up, arrived, column,
-                        tile.firstColumn + (Way == End::Swiglu ? 0 : kHalf), tile.block.matrix);
+                    wg::copyTile(target + kABytes + S::halfBytes, maps.up, arrived, column,
+                        tile.firstColumn + (Way == End::Swiglu ? 0 : S::half), tile.block.matrix);
                     next();
                 }
             }
@@ -249,14 +290,14 @@ __global__ void __launch_bounds__(kThreads, 1) warpgroupKernel(const MatrixProdu
             }
             continue;
         }
-        float sums[128];
+        float sums[Columns / 2];
 #pragma unroll
-        for (int i = 0; i < 128; ++i)
+        for (int i = 0; i < Columns / 2; ++i)
             sums[i] = 0.0F;
         unsigned before = 0;
         for (int step = 0; step < steps; ++step) {
             wg::waitFor(full + stage * 8, parity);
-            const std::uint32_t place = base + stage * kStageBytes;
+            const std::uint32_t place = base + stage * S::bytes;
             const std::uint64_t a = wg::descriptorOf(place + static_cast<std::uint32_t>(group) * 64 * wg::kRowBytes);
             const std::uint64_t b = wg::descriptorOf(place + kABytes);
             wg::beginProducts();
@@ -282,20 +323,47 @@ __global__ void __launch_bounds__(kThreads, 1) warpgroupKernel(const MatrixProdu
             if (inside && args.order != nullptr)
                 row = args.order[row];
             const std::int64_t start = row * args.outputStride + (args.offsets == nullptr ? block.matrix * args.outputHead : 0);
-            writeRow<Way>(args, start, tile.firstColumn, sums, half, inside);
+            writeRow<Way, Columns>(args, start, tile.firstColumn, sums, half, inside);
         }
     }
 #endif
 }
 
-template <End Way> cudaError_t launch(const MatrixProductArgs &args, const Maps &maps, cudaStream_t stream)
+template <End Way, int Columns> cudaError_t launch(const MatrixProductArgs &args, cudaStream_t stream)
 {
-    const cudaError_t allowed =
-        cudaFuncSetAttribute(warpgroupKernel<Way>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kSharedBytes));
-    if (allowed != cudaSuccess)
-        return allowed;
-    warpgroupKernel<Way><<<static_cast<unsigned>(card().multiprocessors), kThreads, kSharedBytes, stream>>>(args, maps);
+    Maps maps{};
+    const bool grouped = args.offsets != nullptr;
+    const int matrices = grouped ? args.experts : args.heads;
+    constexpr int half = Stages<Columns>::half;
+    cudaError_t made = makeTensorMap({.data = args.a, .columns = args.k, .rows = grouped ? args.slots : args.rows,
+        .matrices = grouped || args.aHead == 0 ? 1 : args.heads, .rowStride = args.aStride, .matrixStride = args.aHead}, maps.a);
+    if (made == cudaSuccess)
+        made = makeTensorMap({.data = args.b, .columns = args.k, .rows = args.n, .matrices = matrices, .rowStride = args.k,
+            .matrixStride = args.matrixStride, .tileRows = half}, maps.b);
+    if (made == cudaSuccess)
+        made = makeTensorMap({.data = args.up != nullptr ? args.up : args.b, .columns = args.k, .rows = args.n, .matrices = matrices,
+            .rowStride = args.k, .matrixStride = args.matrixStride, .tileRows = half}, maps.up);
+    if (made == cudaSuccess)
+        made = cudaFuncSetAttribute(warpgroupKernel<Way, Columns>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+            static_cast<int>(Stages<Columns>::sharedBytes));
+    if (made != cudaSuccess)
+        return made;
+    warpgroupKernel<Way, Columns><<<static_cast<unsigned>(card().multiprocessors), kThreads, Stages<Columns>::sharedBytes, stream>>>(args, maps);
     return cudaGetLastError();
+}
+
+// How long the columns of a block's tiles take, in columns: rounds of tiles over all multiprocessors.
+std::int64_t columnsInTurn(const MatrixProductArgs &args, int columns)
+{
+    const std::int64_t tiles = std::int64_t{blocksFor(args.rows, kRows)} * blocksFor(args.n, columns) * args.heads;
+    return blocksFor(tiles, card().multiprocessors) * std::int64_t{columns};
+}
+
+template <End Way> cudaError_t launchBest(const MatrixProductArgs &args, cudaStream_t stream)
+{
+    if (args.offsets == nullptr && columnsInTurn(args, 192) < columnsInTurn(args, 256))
+        return launch<Way, 192>(args, stream);
+    return launch<Way, 256>(args, stream);
 }
 
 } // namespace
@@ -307,29 +375,18 @@ bool hasWarpgroupProduct(const MatrixProductArgs &args)
     return (args.offsets == nullptr || args.experts <= kMostExperts) && args.n % 8 == 0 && args.outputStride % each == 0
         && args.outputHead % each == 0 && isMappable(args.a, args.aStride, args.aHead) && isMappable(args.b, args.k, args.matrixStride)
         && isMappable(args.up, args.k, args.matrixStride) && isAligned(args.output) && isAligned(args.narrow)
-        && (args.bias == nullptr || args.narrow == nullptr) && !(args.up != nullptr && (args.accumulate || args.bias != nullptr));
+        && isAligned(args.bias) && !(args.activation != Activation::None && (args.accumulate || (args.narrow != nullptr && (args.activation != Activation::GeluTanh || args.bias == nullptr)))) && !(args.up != nullptr && (args.accumulate || args.bias != nullptr));
 }
 
 cudaError_t warpgroupProduct(const MatrixProductArgs &args, cudaStream_t stream)
 {
-    Maps maps{};
-    const bool grouped = args.offsets != nullptr;
-    const int matrices = grouped ? args.experts : args.heads;
-    cudaError_t made = makeTensorMap({.data = args.a, .columns = args.k, .rows = grouped ? args.slots : args.rows,
-        .matrices = grouped ? 1 : args.heads, .rowStride = args.aStride, .matrixStride = args.aHead}, maps.a);
-    if (made == cudaSuccess)
-        made = makeTensorMap({.data = args.b, .columns = args.k, .rows = args.n, .matrices = matrices, .rowStride = args.k,
-            .matrixStride = args.matrixStride}, maps.b);
-    if (made == cudaSuccess)
-        made = makeTensorMap({.data = args.up != nullptr ? args.up : args.b, .columns = args.k, .rows = args.n, .matrices = matrices,
-            .rowStride = args.k, .matrixStride = args.matrixStride}, maps.up);
-    if (made != cudaSuccess)
-        return made;
     if (args.up != nullptr)
-        return launch<End::Swiglu>(args, maps, stream);
+        return launch<End::Swiglu, 256>(args, stream);
+    if (args.activation != Activation::None)
+        return args.narrow != nullptr ? launchBest<End::Gelu>(args, stream) : launch<End::Activated, 256>(args, stream);
     if (args.narrow != nullptr)
-        return launch<End::Narrow>(args, maps, stream);
-    return args.activation != Activation::None && !args.accumulate ? launch<End::Activated>(args, maps, stream) : launch<End::Plain>(args, maps, stream);
+        return args.bias != nullptr ? launchBest<End::Biased>(args, stream) : launchBest<End::Narrow>(args, stream);
+    return args.accumulate ? launchBest<End::Adding>(args, stream) : launchBest<End::Plain>(args, stream);
 }
 
 } // namespace kernels::cuda
