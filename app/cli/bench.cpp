@@ -117,6 +117,7 @@ int run(BenchCommand options)
         {"generate_tps", generate.mean},
         {"generate_tps_deviation", generate.deviation},
         {"ttft_ms", first.mean},
+        {"ttft_ms_deviation", first.deviation},
         {"load_ms", session.loadMs()},
         {"peak_rss_bytes", peakBytes},
         {"device_bytes", session.deviceBytes()},
@@ -145,7 +146,7 @@ int run(BenchCommand options)
                 options.bench.promptTokens, depth.c_str());
     std::printf("generate  %10.1f ± %.1f tokens/s  (%d tokens%s)\n", generate.mean,
                 generate.deviation, options.bench.generateTokens, depth.c_str());
-    std::printf("first token after %.1f ms%s; load %.0f ms; peak memory %s\n", first.mean,
+    std::printf("first token after %.1f ± %.1f ms%s; load %.0f ms; peak memory %s\n", first.mean, first.deviation,
                 options.bench.image ? " from the picture" : "", session.loadMs(),
                 humanBytes(peakBytes).c_str());
     if (options.bench.image)

@@ -57,7 +57,8 @@ std::uint64_t freeOnCard(const LoadedParts &parts)
     return free - std::min(free, work - std::min(work, early));
 }
 
-// One chunk of a prompt, so that what steps work in has its size before the first question.
+// One chunk of a prompt and one picture of many tiles, so that what steps work in has its size, and a card's kernels are
+// there, before the first question.
 Status warmUp(LoadedParts &parts)
 {
     const int rows = std::min({promptRowsOf(parts), parts.plan.contextTokens, parts.plan.blocks * kBlockTokens});
@@ -67,7 +68,15 @@ Status warmUp(LoadedParts &parts)
     BatchBuilder builder;
     builder.addRows(ids, 0, static_cast<int>(ids.size()), blocks);
     std::vector<float> logits;
-    return builder.run(parts, {}, logits);
+    ENGINE_CHECK(builder.run(parts, {}, logits));
+    if (!parts.bundle.vision)
+        return Done{};
+    Image plain;
+    plain.width = plain.height = 3 * parts.bundle.vision->preprocessor().config().imageSize;
+    plain.rgb.assign(static_cast<std::size_t>(plain.width) * static_cast<std::size_t>(plain.height) * 3, 127);
+    ENGINE_TRY(const ImageTiles tiles, parts.bundle.vision->prepare(plain, 1));
+    ENGINE_TRY(const Buffer embeddings, parts.bundle.vision->encode(tiles, {}, [](int, int) {}));
+    return Done{};
 }
 
 } // namespace
