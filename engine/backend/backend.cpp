@@ -2,19 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The coarser operations, made of the finer ones.
 #include "backend/backend.h"
+#include "backend/tensor_rows.h"
 
 #include <algorithm>
 
 namespace engine {
 
 namespace {
-
-Tensor columnsOf(Tensor matrix, std::int64_t first, std::int64_t count)
-{
-    matrix.data += static_cast<std::size_t>(first) * sizeof(float);
-    matrix.shape = {matrix.shape[0], count};
-    return matrix;
-}
 
 // Columns [first, first + count) of every head as rows of their own; the heads of all rows follow each other.
 Tensor headColumns(Tensor packed, int heads, std::int64_t headWidth, std::int64_t first, std::int64_t count)
@@ -122,36 +116,6 @@ void Backend::choose(const ChooseArgs &args, std::span<kernels::Choice> choices)
     toHost(logits.data(), args.logits);
     for (std::size_t row = 0; row < rows; ++row)
         choices[row] = kernels::choose(logits.data() + row * columns, args.count, args.rules[row]);
-}
-
-void Backend::patches(const PatchesArgs &args)
-{
-    const auto size = static_cast<std::size_t>(args.size), patch = static_cast<std::size_t>(args.patch);
-    const std::size_t side = size / patch, columns = static_cast<std::size_t>(args.output.columns());
-    ENGINE_ASSERT(args.pixels.size() == static_cast<std::size_t>(args.tiles) * size * size * 3 && args.values.size() == 768);
-    ENGINE_ASSERT(columns >= 3 * patch * patch && args.output.rowStride == args.output.columns());
-    std::vector<float> elsewhere;
-    float *rows = args.output.f32();
-    if (!hostMemory()) {
-        elsewhere.resize(static_cast<std::size_t>(args.output.shape.elements()));
-        rows = elsewhere.data();
-    }
-    for (std::size_t row = 0; row < static_cast<std::size_t>(args.output.rows()); ++row) {
-        const std::size_t tile = row / (side * side), token = row % (side * side);
-        const std::uint8_t *first = args.pixels.data() + ((tile * size + token / side * patch) * size + token % side * patch) * 3;
-        float *out = rows + row * columns;
-        for (std::size_t channel = 0; channel < 3; ++channel) {
-            const float *values = args.values.data() + channel * 256;
-            for (std::size_t y = 0; y < patch; ++y) {
-                const std::uint8_t *pixel = first + y * size * 3 + channel;
-                for (std::size_t x = 0; x < patch; ++x)
-                    *out++ = values[pixel[3 * x]];
-            }
-        }
-        std::fill(out, rows + (row + 1) * columns, 0.0F);
-    }
-    if (!hostMemory())
-        toDevice(args.output, elsewhere.data(), elsewhere.size() * sizeof(float));
 }
 
 } // namespace engine

@@ -8,6 +8,7 @@
 #include "kernels/choose.h"
 #include "tensor/tensor.h"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -190,9 +191,51 @@ struct CrossModalGateArgs {
 // Pixels of picture tiles as rows of patches, normalised: channel, row, column of the patch, then zeros.
 struct PatchesArgs {
     std::span<const std::uint8_t> pixels; // [tiles, size, size, 3]
+    const std::byte *placed = nullptr;    // the same in the backend's memory, instead of `pixels`
     int tiles = 0, size = 0, patch = 0;
     std::span<const float> values;        // [3 * 256] what a byte stands for, by channel
     Tensor output;                        // [tiles * (size / patch)^2, at least 3 * patch^2] F32, packed
+};
+// One direction of a resize: output i is the sum of weights[i, t] * input[first[i] + t], t < count[i], in fixed point of 22
+// bits, rounded and held to a byte (vision/bicubic_resize.h).
+struct ResizePass {
+    int outputs = 0, taps = 0;
+    std::span<const std::int32_t> first, count; // [outputs]
+    std::span<const std::int32_t> weights;      // [outputs, taps]
+};
+// A resized picture on a plain ground, cut into tiles.
+struct ResizeView {
+    ResizePass columns, rows;
+    bool rowsFirst = false;             // which pass is rounded to bytes before the other
+    int left = 0, top = 0;              // where the picture begins
+    int tilesWide = 1, tilesHigh = 1;
+};
+struct ResizeTilesArgs {
+    std::span<const std::uint8_t> pixels; // [height, width, 3]
+    int width = 0, height = 0;
+    std::span<const ResizeView> views;
+    int size = 0;                         // of a tile's side
+    std::array<std::uint8_t, 3> ground{};
+    std::byte *tiles = nullptr;           // in the backend's memory: [tiles of all views, size, size, 3], rows of tiles one after the other
+};
+// One layer of a picture tower (architectures.md 3.2), attention inside tiles:
+//   hidden += output * attention(queryKeyValue * norm1(hidden)), hidden += down * gelu(up * norm2(hidden))
+struct PictureLayerArgs {
+    struct Part { // of a layer
+        const Weight *weight = nullptr, *bias = nullptr;
+    };
+    Tensor hidden;                      // [tiles * tokens, width] F32, packed
+    Part norm1, norm2;                  // [width]
+    Part queryKeyValue;                 // [3 * width, width]
+    Part output, up, down;              // [width, width], [middle, width], [width, middle]
+    int tiles = 0, tokens = 0, heads = 0;
+    float epsilon = 1e-6F;
+    Tensor normed, joined, wide;        // room: [rows, width], [rows, 3 * width], [rows, middle] F32, packed
+};
+// Row i of `source` goes to row rows[i] of `destination`; a single row goes to all of them.
+struct ScatterRowsArgs {
+    Tensor source, destination;         // [rows, columns] F32
+    std::span<const std::int32_t> rows; // each inside the destination
 };
 // Routing (architectures.md 2.6): scores -> expert ids and weights, in float32.
 struct RouteArgs {
@@ -365,6 +408,10 @@ public:
     virtual bool latentPrompt(const LatentPromptArgs &) { return false; }
 
     virtual void patches(const PatchesArgs &args);
+    // False: the picture is too large for this backend, nothing was done.
+    virtual bool resizeTiles(const ResizeTilesArgs &args);
+    virtual void pictureLayer(const PictureLayerArgs &args);
+    virtual void scatterRows(const ScatterRowsArgs &args);
 
     // Announces a step: its spans live until finishStep.
     virtual void beginStep(const StepInputs &) {}

@@ -156,6 +156,37 @@ DiptychCudaLatent latentOf(const LatentPrepareArgs &a)
     return args;
 }
 
+DiptychCudaResizePass passOf(const ResizePass &pass)
+{
+    return {pass.first.data(), pass.count.data(), pass.weights.data(), pass.outputs, pass.taps};
+}
+
+DiptychCudaPictureLayer pictureLayerOf(const PictureLayerArgs &a)
+{
+    DiptychCudaPictureLayer args{};
+    args.hidden = rowsOf(a.hidden);
+    args.normed = rowsOf(a.normed);
+    args.joined = rowsOf(a.joined);
+    args.wide = rowsOf(a.wide);
+    args.queryKeyValue = weightOf(a.queryKeyValue.weight);
+    args.output = weightOf(a.output.weight);
+    args.up = weightOf(a.up.weight);
+    args.down = weightOf(a.down.weight);
+    args.queryKeyValueBias = vectorOf(a.queryKeyValue.bias);
+    args.outputBias = vectorOf(a.output.bias);
+    args.upBias = vectorOf(a.up.bias);
+    args.downBias = vectorOf(a.down.bias);
+    args.norm1 = vectorOf(a.norm1.weight);
+    args.norm1Bias = vectorOf(a.norm1.bias);
+    args.norm2 = vectorOf(a.norm2.weight);
+    args.norm2Bias = vectorOf(a.norm2.bias);
+    args.tiles = a.tiles;
+    args.tokens = a.tokens;
+    args.heads = a.heads;
+    args.epsilon = a.epsilon;
+    return args;
+}
+
 DiptychCudaRope ropeOf(std::span<const float> frequencies, float magnitude, bool interleaved)
 {
     return {frequencies.data(), static_cast<std::int32_t>(frequencies.size()), interleaved ? 1 : 0, magnitude, nullptr};
@@ -371,7 +402,26 @@ public:
     }
     void patches(const PatchesArgs &a) override
     {
-        m_api.patches(m_api.context, a.pixels.data(), a.tiles, a.size, a.patch, a.values.data(), rowsOf(a.output));
+        m_api.patches(m_api.context, a.placed != nullptr ? reinterpret_cast<const std::uint8_t *>(a.placed) : a.pixels.data(),
+            a.placed != nullptr ? 1 : 0, a.tiles, a.size, a.patch, a.values.data(), rowsOf(a.output));
+    }
+    bool resizeTiles(const ResizeTilesArgs &a) override
+    {
+        std::vector<DiptychCudaResizeView> views;
+        for (const ResizeView &view : a.views)
+            views.push_back({passOf(view.columns), passOf(view.rows), view.rowsFirst ? 1 : 0, view.left, view.top, view.tilesWide, view.tilesHigh});
+        return m_api.resizeTiles(m_api.context, a.pixels.data(), a.width, a.height, views.data(), static_cast<std::int32_t>(views.size()),
+                   a.size, a.ground.data(), a.tiles) != 0;
+    }
+    void pictureLayer(const PictureLayerArgs &a) override
+    {
+        const DiptychCudaPictureLayer args = pictureLayerOf(a);
+        if (m_exact || m_api.pictureLayer(m_api.context, &args) == 0)
+            Backend::pictureLayer(a);
+    }
+    void scatterRows(const ScatterRowsArgs &a) override
+    {
+        m_api.scatterRows(m_api.context, rowsOf(a.source), rowsOf(a.destination), a.rows.data(), static_cast<std::int32_t>(a.rows.size()));
     }
     bool prefersChoosing() const override { return true; }
     void choose(const ChooseArgs &a, std::span<kernels::Choice> choices) override

@@ -81,7 +81,7 @@ private:
 };
 
 // Room for intermediate results, one buffer a purpose; grows, never shrinks.
-enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Choices, Pixels, Scores, Expanded, Count };
+enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Choices, Pixels, HalfResized, Scores, Expanded, Count };
 
 struct Context {
     int device = 0;
@@ -298,8 +298,12 @@ void selectTokens(void *context, const DiptychCudaSelection *args, DiptychCudaKv
     std::int32_t sequenceCount);
 void sparseAttention(void *context, const DiptychCudaSparse *args, DiptychCudaKv layer, const DiptychCudaSequence *sequences,
     std::int32_t sequenceCount);
-void patches(void *context, const std::uint8_t *pixels, std::int32_t tiles, std::int32_t size, std::int32_t patch,
-    const float *values, DiptychCudaRows output);
+void patches(void *context, const std::uint8_t *pixels, std::int32_t placed, std::int32_t tiles, std::int32_t size,
+    std::int32_t patch, const float *values, DiptychCudaRows output);
+int resizeTiles(void *context, const std::uint8_t *pixels, std::int32_t width, std::int32_t height,
+    const DiptychCudaResizeView *views, std::int32_t viewCount, std::int32_t size, const std::uint8_t *ground, void *tiles);
+int pictureLayer(void *context, const DiptychCudaPictureLayer *args);
+void scatterRows(void *context, DiptychCudaRows source, DiptychCudaRows destination, const std::int32_t *rows, std::int32_t count);
 void choose(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);
 
 } // namespace plugin

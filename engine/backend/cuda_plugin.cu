@@ -434,6 +434,7 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
     *api = DiptychCudaApi{DIPTYCH_CUDA_ABI, context, closeContext, deviceName, memory, allocate, release, toDevice, toHost,
         finishStep, linear, headLinear, rmsNorm, layerNorm, embed, rope, storeKv, attention, denseAttention, route, moe,
         siluMultiply, add, copyRows, packedBytes, pack, fitsHalf, beginStep, replay, endRecording, swiglu, latentPrepare,
-        headsPrepare, moeWithShared, router, steps, choose, crossModalAttention, crossModalGate, selectTokens, sparseAttention, patches, feedForward, latentPrompt};
+        headsPrepare, moeWithShared, router, steps, choose, crossModalAttention, crossModalGate, selectTokens, sparseAttention, patches, feedForward, latentPrompt,
+        pictureLayer, resizeTiles, scatterRows};
     return 0;
 }

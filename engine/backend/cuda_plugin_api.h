@@ -12,7 +12,7 @@
 
 extern "C" {
 
-#define DIPTYCH_CUDA_ABI 6u
+#define DIPTYCH_CUDA_ABI 7u
 
 enum DiptychCudaLayout {
     DIPTYCH_CUDA_ROWS = 0,   // rows as the file has them; products in float32
@@ -99,6 +99,22 @@ struct DiptychCudaSparse { // attention to selected tokens
     float *observed;
     std::int64_t observeStride;
 };
+struct DiptychCudaResizePass { // of backend.h; [outputs], [outputs], [outputs, taps]
+    const std::int32_t *first, *count, *weights;
+    std::int32_t outputs, taps;
+};
+struct DiptychCudaResizeView {
+    DiptychCudaResizePass columns, rows;
+    std::int32_t rowsFirst, left, top, tilesWide, tilesHigh;
+};
+struct DiptychCudaPictureLayer { // pictureLayer of backend.h
+    DiptychCudaRows hidden, normed, joined, wide;
+    DiptychCudaWeight queryKeyValue, output, up, down;
+    const float *queryKeyValueBias, *outputBias, *upBias, *downBias;
+    const float *norm1, *norm1Bias, *norm2, *norm2Bias;
+    std::int32_t tiles, tokens, heads;
+    float epsilon;
+};
 
 struct DiptychCudaSteps { // since the context was opened
     std::int64_t replayed, recorded;
@@ -184,14 +200,20 @@ struct DiptychCudaApi {
         std::int32_t sequenceCount);
     void (*sparseAttention)(void *context, const DiptychCudaSparse *args, DiptychCudaKv layer, const DiptychCudaSequence *sequences,
         std::int32_t sequenceCount);
-    // patches of backend.h; pixels [tiles, size, size, 3], values [3, 256].
-    void (*patches)(void *context, const std::uint8_t *pixels, std::int32_t tiles, std::int32_t size, std::int32_t patch,
-        const float *values, DiptychCudaRows output);
+    // patches of backend.h; pixels [tiles, size, size, 3] on the host or, `placed`, on the device; values [3, 256].
+    void (*patches)(void *context, const std::uint8_t *pixels, std::int32_t placed, std::int32_t tiles, std::int32_t size,
+        std::int32_t patch, const float *values, DiptychCudaRows output);
     // 0: not in this form, nothing was done.
     int (*feedForward)(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, DiptychCudaWeight down,
         DiptychCudaRows output);
     int (*latentPrompt)(void *context, const DiptychCudaLatentPrompt *args, DiptychCudaRope rope, DiptychCudaKv layer,
         const DiptychCudaSequence *sequences, std::int32_t sequenceCount);
+    int (*pictureLayer)(void *context, const DiptychCudaPictureLayer *args);
+    // resizeTiles of backend.h; tiles: device.
+    int (*resizeTiles)(void *context, const std::uint8_t *pixels, std::int32_t width, std::int32_t height,
+        const DiptychCudaResizeView *views, std::int32_t viewCount, std::int32_t size, const std::uint8_t *ground, void *tiles);
+    // Row i of source, or its only row, to row rows[i] of destination.
+    void (*scatterRows)(void *context, DiptychCudaRows source, DiptychCudaRows destination, const std::int32_t *rows, std::int32_t count);
 };
 
 // The plug-in's only exported symbol. Returns 0 and fills `api`, or non-zero and one sentence in `error`: another ABI

@@ -253,6 +253,8 @@ private:
     Status gatedProducts(DType type, std::int64_t columns, std::int64_t inter);
     Status smallOperations();
     Status pictureAttentions();
+    Status pictureLayers();
+    Status resizedPictures();
     Status normAndProducts(DType type);
     Status latentChain();
     Status attentions();

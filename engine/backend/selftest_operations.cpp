@@ -134,6 +134,109 @@ Status Check::pictureAttentions()
                     return read(side, y.tensor);
                 }));
         }
+    return pictureLayers();
+}
+
+// Windows and weights of any kind, some of which leave the range of a byte; bytes come back as numbers.
+Status Check::resizedPictures()
+{
+    struct Pass {
+        std::vector<std::int32_t> first, count, weights;
+        ResizePass pass;
+    };
+    const auto passOf = [&](Pass &p, int inputs, int outputs) {
+        constexpr int kTaps = 5;
+        for (int i = 0; i < outputs; ++i) {
+            p.count.push_back(1 + static_cast<int>(m_random() % kTaps));
+            p.first.push_back(static_cast<int>(m_random() % static_cast<std::uint64_t>(inputs - p.count.back() + 1)));
+            for (int tap = 0; tap < kTaps; ++tap)
+                p.weights.push_back(static_cast<std::int32_t>(m_random() % (1U << 22)) - (1 << 20));
+        }
+        p.pass = {outputs, kTaps, p.first, p.count, p.weights};
+    };
+    constexpr int kWidth = 37, kHeight = 23, kSize = 14;
+    std::vector<std::uint8_t> pixels(kWidth * kHeight * 3);
+    for (std::uint8_t &pixel : pixels)
+        pixel = static_cast<std::uint8_t>(m_random());
+    std::array<Pass, 4> passes;
+    passOf(passes[0], kWidth, 14);
+    passOf(passes[1], kHeight, 9);
+    passOf(passes[2], kWidth, 28);
+    passOf(passes[3], kHeight, 25);
+    const std::array views{ResizeView{.columns = passes[0].pass, .rows = passes[1].pass, .rowsFirst = true, .top = 2},
+        ResizeView{.columns = passes[2].pass, .rows = passes[3].pass, .left = 0, .top = 1, .tilesWide = 2, .tilesHigh = 2},
+        ResizeView{}}; // nothing of the picture is left: the ground
+    constexpr std::size_t kBytes = std::size_t{6} * kSize * kSize * 3;
+    return compare("picture tiles", "37 x 23 to 6 tiles of 14", 0.0, [&](int side) -> Result<Floats> {
+        ENGINE_TRY(const Placed y, place(side, poison(kBytes / sizeof(float)), Shape{1, kBytes / sizeof(float)}));
+        if (!m_backends[side]->resizeTiles({.pixels = pixels, .width = kWidth, .height = kHeight, .views = views, .size = kSize,
+                .ground = {7, 8, 9}, .tiles = y.buffer.data()}))
+            return Error{ErrorCode::Internal, "a small picture was refused"};
+        std::vector<std::uint8_t> bytes(kBytes);
+        m_backends[side]->toHost(bytes.data(), y.tensor);
+        ENGINE_CHECK(m_backends[side]->finishStep());
+        return Floats(bytes.begin(), bytes.end());
+    });
+}
+
+// The tower's layer as one operation, and rows to their places.
+Status Check::pictureLayers()
+{
+    const Floats squares = values(6 * 35);
+    const std::vector<std::int32_t> places{8, 1, 2, 3, 0, 6};
+    ENGINE_CHECK(compare("picture rows placed", "6 and 1 of 35 to 9", 0.0, [&](int side) -> Result<Floats> {
+        ENGINE_TRY(const Placed x, place(side, squares, Shape{6, 35}));
+        ENGINE_TRY(const Placed y, place(side, Floats(9 * 35, 0.5F), Shape{9, 35}));
+        m_backends[side]->scatterRows({.source = x.tensor, .destination = y.tensor, .rows = places});
+        Tensor one = x.tensor;
+        one.shape = Shape{1, 35};
+        m_backends[side]->scatterRows({.source = one, .destination = y.tensor, .rows = std::vector<std::int32_t>{4, 7}});
+        return read(side, y.tensor);
+    }));
+    ENGINE_CHECK(resizedPictures());
+    constexpr std::int64_t kMiddle = 160;
+    for (const auto &[heads, headDim, tokens] : {std::array{2, 20, 50}, std::array{16, 72, 133}}) {
+        if (!m_isCard && headDim == 72)
+            continue; // made of the operations above
+        const std::int64_t width = std::int64_t{heads} * headDim, rows = 2 * tokens;
+        const Floats hidden = values(rows * width);
+        const float spread = 1.0F / std::sqrt(static_cast<float>(width));
+        const std::array weights{values(3 * width * width, spread), values(width * width, spread), values(kMiddle * width, spread),
+            values(width * kMiddle, spread)};
+        const std::array outputs{3 * width, width, kMiddle, width};
+        const std::array<Floats, 4> biases{values(outputs[0]), values(outputs[1]), values(outputs[2]), values(outputs[3])};
+        const std::array<Floats, 4> norms{values(width), values(width), values(width), values(width)};
+        ENGINE_CHECK(compare("picture layer", "2 x " + text(tokens) + ", " + text(heads) + " heads of " + text(headDim),
+            std::max(m_bounds.rounded, m_bounds.many), [&](int side) -> Result<Floats> {
+                Backend &backend = *m_backends[side];
+                std::array<WeightPtr, 4> matrices, shifts, gains;
+                for (std::size_t i = 0; i < 4; ++i) {
+                    const std::int64_t columns = static_cast<std::int64_t>(weights[i].size()) / outputs[i];
+                    ENGINE_TRY(matrices[i], backend.uploadValues(weights[i], Shape{outputs[i], columns}));
+                    ENGINE_TRY(shifts[i], backend.uploadValues(biases[i], Shape{outputs[i]}));
+                    ENGINE_TRY(gains[i], backend.uploadValues(norms[i], Shape{width}));
+                }
+                ENGINE_TRY(const Placed x, place(side, hidden, Shape{rows, width}));
+                ENGINE_TRY(const Placed normed, place(side, poison(rows * width), Shape{rows, width}));
+                ENGINE_TRY(const Placed joined, place(side, poison(rows * 3 * width), Shape{rows, 3 * width}));
+                ENGINE_TRY(const Placed wide, place(side, poison(rows * kMiddle), Shape{rows, kMiddle}));
+                const auto partOf = [&](std::size_t i) { return PictureLayerArgs::Part{matrices[i].get(), shifts[i].get()}; };
+                backend.pictureLayer({.hidden = x.tensor,
+                    .norm1 = {gains[0].get(), gains[1].get()},
+                    .norm2 = {gains[2].get(), gains[3].get()},
+                    .queryKeyValue = partOf(0),
+                    .output = partOf(1),
+                    .up = partOf(2),
+                    .down = partOf(3),
+                    .tiles = 2,
+                    .tokens = tokens,
+                    .heads = heads,
+                    .normed = normed.tensor,
+                    .joined = joined.tensor,
+                    .wide = wide.tensor});
+                return read(side, x.tensor);
+            }));
+    }
     return Done{};
 }
 

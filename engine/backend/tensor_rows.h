@@ -22,4 +22,12 @@ const std::byte *scaleRow(const FileTensor &tensor, std::int64_t row);
 // output: [columns] float32. The tensor was checked.
 void dequantizeTensorRow(const FileTensor &tensor, std::int64_t row, float *output);
 
+// Columns [first, first + count) of an F32 matrix.
+inline Tensor columnsOf(Tensor matrix, std::int64_t first, std::int64_t count)
+{
+    matrix.data += static_cast<std::size_t>(first) * sizeof(float);
+    matrix.shape = {matrix.shape[0], count};
+    return matrix;
+}
+
 } // namespace engine

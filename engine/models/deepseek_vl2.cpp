@@ -11,11 +11,16 @@ namespace {
 class Vl2Encoder final : public VisionEncoder {
 public:
     Vl2Encoder(const VisionConfig &config, VisionWeights weights, Backend &backend)
-        : m_preprocessor(config)
+        : m_backend(backend)
+        , m_preprocessor(config)
         , m_tower(config, std::move(weights), backend)
     {
     }
     const ImagePreprocessor &preprocessor() const override { return m_preprocessor; }
+    Result<ImageTiles> prepare(const Image &image, int imageCount) override
+    {
+        return m_preprocessor.prepareOn(m_backend, image, imageCount);
+    }
     Result<Buffer> encode(const ImageTiles &tiles, std::stop_token stop,
         const std::function<void(int done, int total)> &progress) override
     {
@@ -23,6 +28,7 @@ public:
     }
 
 private:
+    Backend &m_backend;
     ImagePreprocessor m_preprocessor;
     VisionTower m_tower;
 };

@@ -103,6 +103,8 @@ class VisionEncoder {
 public:
     virtual ~VisionEncoder() = default;
     virtual const ImagePreprocessor &preprocessor() const = 0;
+    // What encode() wants, made where it is made fastest.
+    virtual Result<ImageTiles> prepare(const Image &image, int imageCount) { return preprocessor().prepare(image, imageCount); }
     virtual Result<Buffer> encode(const ImageTiles &tiles, std::stop_token stop,
         const std::function<void(int done, int total)> &progress) = 0; // [tokenCount, hidden] F32
 };

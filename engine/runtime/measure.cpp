@@ -24,8 +24,8 @@ Result<std::shared_ptr<const PictureEmbedding>>
 encodePicture(LoadedParts &parts, const PromptPicture &picture, std::stop_token stop, BenchResult *times = nullptr)
 {
     const auto begin = Clock::now();
-    const ImageTiles tiles =
-        parts.bundle.vision->preprocessor().prepare(*picture.image, picture.imageCount);
+    ENGINE_TRY(const ImageTiles tiles,
+               parts.bundle.vision->prepare(*picture.image, picture.imageCount));
     const auto resized = Clock::now();
     auto embedding = std::make_shared<PictureEmbedding>();
     ENGINE_TRY(embedding->rows, parts.bundle.vision->encode(tiles, stop, [](int, int) {}));

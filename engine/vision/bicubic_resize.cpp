@@ -33,48 +33,6 @@ double cubic(double x)
     return 0.0;
 }
 
-// Which input samples make one output sample, and with what weights.
-struct Filter {
-    struct Window {
-        int first = 0, count = 0;
-    };
-    std::vector<Window> windows;       // [outputs]
-    std::vector<std::int32_t> weights; // [outputs, taps]
-    int taps = 0;
-};
-
-Filter makeFilter(int inputs, int outputs)
-{
-    const double scale = static_cast<double>(inputs) / outputs;
-    const double filterScale = std::max(scale, 1.0);
-    const double support = 2.0 * filterScale;
-    const double inverseScale = 1.0 / filterScale;
-    Filter filter;
-    filter.taps = static_cast<int>(std::ceil(support)) * 2 + 1;
-    filter.windows.resize(static_cast<std::size_t>(outputs));
-    filter.weights.assign(static_cast<std::size_t>(outputs) * static_cast<std::size_t>(filter.taps), 0);
-    std::vector<double> exact(static_cast<std::size_t>(filter.taps));
-    for (int output = 0; output < outputs; ++output) {
-        const double center = (output + 0.5) * scale;
-        const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-        const int count = std::min(static_cast<int>(center + support + 0.5), inputs) - first;
-        double sum = 0.0;
-        for (int tap = 0; tap < count; ++tap) {
-            exact[static_cast<std::size_t>(tap)] = cubic((tap + first - center + 0.5) * inverseScale);
-            sum += exact[static_cast<std::size_t>(tap)];
-        }
-        std::int32_t *weights = filter.weights.data() + static_cast<std::ptrdiff_t>(output) * filter.taps;
-        for (int tap = 0; tap < count; ++tap) {
-            double weight = exact[static_cast<std::size_t>(tap)];
-            if (sum != 0.0)
-                weight /= sum;
-            weights[tap] = static_cast<std::int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kPrecisionBits));
-        }
-        filter.windows[static_cast<std::size_t>(output)] = {first, count};
-    }
-    return filter;
-}
-
 std::uint8_t toByte(std::int32_t sum)
 {
     return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
@@ -92,23 +50,23 @@ VISION_INLINE Lanes weighed(const std::uint8_t *pixel, std::int32_t weight)
 }
 
 // One row: [inputs, 3] -> [outputs, 3]. `source` must be readable one byte past its last pixel.
-VISION_INLINE void resizeRowBody(const Filter &filter, const std::uint8_t *source, std::uint8_t *target)
+VISION_INLINE void resizeRowBody(const ResizeFilter &filter, const std::uint8_t *source, std::uint8_t *target)
 {
     constexpr std::int32_t half = 1 << (kPrecisionBits - 1);
-    for (std::size_t output = 0; output < filter.windows.size(); ++output) {
-        const Filter::Window window = filter.windows[output];
+    for (std::size_t output = 0; output < filter.first.size(); ++output) {
+        const int count = filter.count[output];
         const std::int32_t *weights = filter.weights.data() + output * static_cast<std::size_t>(filter.taps);
-        const std::uint8_t *pixel = source + static_cast<std::ptrdiff_t>(window.first) * kChannels;
+        const std::uint8_t *pixel = source + static_cast<std::ptrdiff_t>(filter.first[output]) * kChannels;
         Lanes sum = {half, half, half, half};
         Lanes second = {}, third = {}, fourth = {}; // four chains, so that one product does not wait for the last
         int tap = 0;
-        for (; tap + 4 <= window.count; tap += 4, pixel += 4 * kChannels) {
+        for (; tap + 4 <= count; tap += 4, pixel += 4 * kChannels) {
             sum += weighed(pixel, weights[tap]);
             second += weighed(pixel + kChannels, weights[tap + 1]);
             third += weighed(pixel + 2 * kChannels, weights[tap + 2]);
             fourth += weighed(pixel + 3 * kChannels, weights[tap + 3]);
         }
-        for (; tap < window.count; ++tap, pixel += kChannels)
+        for (; tap < count; ++tap, pixel += kChannels)
             sum += weighed(pixel, weights[tap]);
         sum += second + third + fourth;
         for (int channel = 0; channel < kChannels; ++channel)
@@ -135,47 +93,48 @@ VISION_INLINE void addWeighed(const std::uint8_t *bytes, std::int32_t weight, st
         sums[i] += bytes[i] * weight;
 }
 
-// `target` = weighted sum of `window.count` rows of `rowBytes` bytes, starting at row `window.first` of `source`.
-VISION_INLINE void mixRowsBody(const Filter::Window &window, const std::int32_t *weights, const std::uint8_t *source,
-    std::size_t rowBytes, std::uint8_t *target)
+// `target` = weighted sum of the rows of `rowBytes` bytes of `source` that make row `output`.
+VISION_INLINE void mixRowsBody(const ResizeFilter &filter, std::size_t output, const std::uint8_t *source, std::size_t rowBytes,
+    std::uint8_t *target)
 {
     // A strip is short enough that its sums stay in the first cache while the rows stream by.
     constexpr std::size_t kStrip = 1024;
     std::array<std::int32_t, kStrip> sums;
-    const std::uint8_t *first = source + static_cast<std::size_t>(window.first) * rowBytes;
+    const std::uint8_t *first = source + static_cast<std::size_t>(filter.first[output]) * rowBytes;
+    const std::int32_t *weights = filter.weights.data() + output * static_cast<std::size_t>(filter.taps);
     for (std::size_t begin = 0; begin < rowBytes; begin += kStrip) {
         const std::size_t count = std::min(kStrip, rowBytes - begin);
         sums.fill(1 << (kPrecisionBits - 1));
-        for (int tap = 0; tap < window.count; ++tap)
+        for (int tap = 0; tap < filter.count[output]; ++tap)
             addWeighed(first + static_cast<std::size_t>(tap) * rowBytes + begin, weights[tap], count, sums.data());
         for (std::size_t i = 0; i < count; ++i)
             target[begin + i] = toByte(sums[i]);
     }
 }
 
-using ResizeRow = void (*)(const Filter &, const std::uint8_t *, std::uint8_t *);
-using MixRows = void (*)(const Filter::Window &, const std::int32_t *, const std::uint8_t *, std::size_t, std::uint8_t *);
+using ResizeRow = void (*)(const ResizeFilter &, const std::uint8_t *, std::uint8_t *);
+using MixRows = void (*)(const ResizeFilter &, std::size_t, const std::uint8_t *, std::size_t, std::uint8_t *);
 
-void resizeRowPlain(const Filter &filter, const std::uint8_t *source, std::uint8_t *target)
+void resizeRowPlain(const ResizeFilter &filter, const std::uint8_t *source, std::uint8_t *target)
 {
     resizeRowBody(filter, source, target);
 }
-void mixRowsPlain(const Filter::Window &window, const std::int32_t *weights, const std::uint8_t *source,
-    std::size_t rowBytes, std::uint8_t *target)
+void mixRowsPlain(const ResizeFilter &filter, std::size_t output, const std::uint8_t *source, std::size_t rowBytes,
+    std::uint8_t *target)
 {
-    mixRowsBody(window, weights, source, rowBytes, target);
+    mixRowsBody(filter, output, source, rowBytes, target);
 }
 
 #ifdef __x86_64__
-__attribute__((target("avx2"))) void resizeRowAvx2(const Filter &filter, const std::uint8_t *source,
+__attribute__((target("avx2"))) void resizeRowAvx2(const ResizeFilter &filter, const std::uint8_t *source,
     std::uint8_t *target)
 {
     resizeRowBody(filter, source, target);
 }
-__attribute__((target("avx2"))) void mixRowsAvx2(const Filter::Window &window, const std::int32_t *weights,
+__attribute__((target("avx2"))) void mixRowsAvx2(const ResizeFilter &filter, std::size_t output,
     const std::uint8_t *source, std::size_t rowBytes, std::uint8_t *target)
 {
-    mixRowsBody(window, weights, source, rowBytes, target);
+    mixRowsBody(filter, output, source, rowBytes, target);
 }
 bool hasAvx2()
 {
@@ -219,7 +178,7 @@ template <typename Body> void overRows(int rows, std::size_t bytes, Body &&body)
 
 std::vector<std::uint8_t> resizeColumns(std::span<const std::uint8_t> pixels, int width, int height, int newWidth)
 {
-    const Filter filter = makeFilter(width, newWidth);
+    const ResizeFilter filter = makeResizeFilter(width, newWidth);
     const ResizeRow resizeRow = resizeRowFunction();
     const std::size_t sourceBytes = static_cast<std::size_t>(width) * kChannels;
     const std::size_t targetBytes = static_cast<std::size_t>(newWidth) * kChannels;
@@ -237,19 +196,58 @@ std::vector<std::uint8_t> resizeColumns(std::span<const std::uint8_t> pixels, in
 
 std::vector<std::uint8_t> resizeRows(std::span<const std::uint8_t> pixels, int width, int height, int newHeight)
 {
-    const Filter filter = makeFilter(height, newHeight);
+    const ResizeFilter filter = makeResizeFilter(height, newHeight);
     const std::size_t rowBytes = static_cast<std::size_t>(width) * kChannels;
     std::vector<std::uint8_t> result(rowBytes * static_cast<std::size_t>(newHeight));
     const MixRows mixRows = mixRowsFunction();
     overRows(newHeight, rowBytes * static_cast<std::size_t>(std::max(height, newHeight)), [&](int first, int end) {
         for (auto y = static_cast<std::size_t>(first); y < static_cast<std::size_t>(end); ++y)
-            mixRows(filter.windows[y], filter.weights.data() + y * static_cast<std::size_t>(filter.taps), pixels.data(),
-                rowBytes, result.data() + y * rowBytes);
+            mixRows(filter, y, pixels.data(), rowBytes, result.data() + y * rowBytes);
     });
     return result;
 }
 
 } // namespace
+
+ResizeFilter makeResizeFilter(int inputs, int outputs)
+{
+    const double scale = static_cast<double>(inputs) / outputs;
+    const double filterScale = std::max(scale, 1.0);
+    const double support = 2.0 * filterScale;
+    const double inverseScale = 1.0 / filterScale;
+    ENGINE_ASSERT(inputs > 0 && outputs > 0);
+    ResizeFilter filter;
+    filter.taps = static_cast<int>(std::ceil(support)) * 2 + 1;
+    filter.first.resize(static_cast<std::size_t>(outputs));
+    filter.count.resize(static_cast<std::size_t>(outputs));
+    filter.weights.assign(static_cast<std::size_t>(outputs) * static_cast<std::size_t>(filter.taps), 0);
+    std::vector<double> exact(static_cast<std::size_t>(filter.taps));
+    for (int output = 0; output < outputs; ++output) {
+        const double center = (output + 0.5) * scale;
+        const int first = std::max(static_cast<int>(center - support + 0.5), 0);
+        const int count = std::min(static_cast<int>(center + support + 0.5), inputs) - first;
+        double sum = 0.0;
+        for (int tap = 0; tap < count; ++tap) {
+            exact[static_cast<std::size_t>(tap)] = cubic((tap + first - center + 0.5) * inverseScale);
+            sum += exact[static_cast<std::size_t>(tap)];
+        }
+        std::int32_t *weights = filter.weights.data() + static_cast<std::ptrdiff_t>(output) * filter.taps;
+        for (int tap = 0; tap < count; ++tap) {
+            double weight = exact[static_cast<std::size_t>(tap)];
+            if (sum != 0.0)
+                weight /= sum;
+            weights[tap] = static_cast<std::int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kPrecisionBits));
+        }
+        filter.first[static_cast<std::size_t>(output)] = first;
+        filter.count[static_cast<std::size_t>(output)] = count;
+    }
+    return filter;
+}
+
+bool resizesRowsFirst(int width, int height, int newWidth, int newHeight)
+{
+    return height > newHeight && std::int64_t{height} - newHeight > 2 * (std::int64_t{width} - newWidth);
+}
 
 std::vector<std::uint8_t> resizeBicubic(std::span<const std::uint8_t> pixels, int width, int height, int newWidth,
     int newHeight)
@@ -259,11 +257,7 @@ std::vector<std::uint8_t> resizeBicubic(std::span<const std::uint8_t> pixels, in
     const bool needsColumns = newWidth != width, needsRows = newHeight != height;
     if (!needsColumns && !needsRows)
         return {pixels.begin(), pixels.end()};
-    // The rounding between the passes makes their order visible. Pillow 13 goes down the columns first when the
-    // height loses more than twice what the width loses.
-    const bool rowsFirst = height > newHeight &&
-        std::int64_t{height} - newHeight > 2 * (std::int64_t{width} - newWidth);
-    if (rowsFirst) {
+    if (resizesRowsFirst(width, height, newWidth, newHeight)) {
         std::vector<std::uint8_t> result = resizeRows(pixels, width, height, newHeight);
         return needsColumns ? resizeColumns(result, width, newHeight, newWidth) : result;
     }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "backend/backend.h"
 #include "engine/image.h"
 #include "engine/result.h"
 #include "files/model_config.h"
@@ -20,7 +21,10 @@ struct ImagePlan {
 struct ImageTiles {
     ImagePlan plan;
     int size = 0;                     // pixels along one side of a tile
-    std::vector<std::uint8_t> pixels; // [1 + tilesHigh * tilesWide, size, size, 3] RGB, global view first, equal to Pillow's
+    // [1 + tilesHigh * tilesWide, size, size, 3] RGB, global view first, equal to Pillow's: on the host, or `placed` in the
+    // memory of the backend that made them. The one local tile of a picture is its global view again.
+    std::vector<std::uint8_t> pixels;
+    Buffer placed;
 };
 
 class ImagePreprocessor {
@@ -29,6 +33,8 @@ public:
     // imageCount: pictures in the whole request; more than two turn tiling off.
     ImagePlan plan(int width, int height, int imageCount) const;
     ImageTiles prepare(const Image &image, int imageCount) const;
+    // The same bytes made by the backend where its memory is not the host's and it takes the picture; on its thread.
+    Result<ImageTiles> prepareOn(Backend &backend, const Image &image, int imageCount) const;
     const VisionConfig &config() const { return m_config; }
 
 private:

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace engine {
 namespace {
@@ -71,37 +70,32 @@ Status VisionTower::runLayers(int count, const std::stop_token &stop)
     const std::int64_t width = m_config.width;
     const Tensor hidden = m_hidden.view({rows, width});
     const Tensor normed = m_normed.view({rows, width});
-    const Tensor joined = m_joined.view({rows, 3 * width});
-    const Tensor wide = m_wide.view({rows, m_weights.middle});
-    const auto layerNorm = [&](const VisionWeights::Norm &norm) {
-        m_backend.layerNorm({.input = hidden, .weight = norm.weight.get(), .bias = norm.bias.get(),
-            .output = normed, .epsilon = m_config.layerNormEpsilon});
+    const auto normOf = [](const VisionWeights::Norm &norm) {
+        return PictureLayerArgs::Part{norm.weight.get(), norm.bias.get()};
     };
-    const int headDim = m_config.width / m_config.heads;
+    const auto partOf = [](const VisionWeights::Linear &linear) {
+        return PictureLayerArgs::Part{linear.weight.get(), linear.bias.get()};
+    };
     for (const VisionWeights::Layer &layer : m_weights.layers) {
         if (stop.stop_requested())
             return Error{ErrorCode::Cancelled, "Looking at the picture was stopped."};
-        layerNorm(layer.norm1);
-        m_backend.linear({.input = normed, .weight = layer.queryKeyValue.weight.get(),
-            .bias = layer.queryKeyValue.bias.get(), .output = joined});
-        m_backend.denseAttention({.query = part(joined, 0, rows, 0, width),
-            .key = part(joined, 0, rows, width, width),
-            .value = part(joined, 0, rows, 2 * width, width),
-            .output = normed,
-            .batch = count,
+        m_backend.pictureLayer({.hidden = hidden,
+            .norm1 = normOf(layer.norm1),
+            .norm2 = normOf(layer.norm2),
+            .queryKeyValue = partOf(layer.queryKeyValue),
+            .output = partOf(layer.output),
+            .up = partOf(layer.up),
+            .down = partOf(layer.down),
+            .tiles = count,
             .tokens = m_tokens,
             .heads = m_config.heads,
-            .headDim = headDim,
-            .scale = 1.0F / std::sqrt(static_cast<float>(headDim))});
-        m_backend.linear({.input = normed, .weight = layer.output.weight.get(), .bias = layer.output.bias.get(),
-            .output = hidden, .accumulate = true});
-        layerNorm(layer.norm2);
-        m_backend.linear({.input = normed, .weight = layer.up.weight.get(), .bias = layer.up.bias.get(),
-            .output = wide, .activation = Activation::GeluTanh});
-        m_backend.linear({.input = wide, .weight = layer.down.weight.get(), .bias = layer.down.bias.get(),
-            .output = hidden, .accumulate = true});
+            .epsilon = m_config.layerNormEpsilon,
+            .normed = normed,
+            .joined = m_joined.view({rows, 3 * width}),
+            .wide = m_wide.view({rows, m_weights.middle})});
     }
-    layerNorm(m_weights.norm);
+    m_backend.layerNorm({.input = hidden, .weight = m_weights.norm.weight.get(), .bias = m_weights.norm.bias.get(),
+        .output = normed, .epsilon = m_config.layerNormEpsilon});
     return Done{};
 }
 
@@ -109,22 +103,21 @@ Status VisionTower::runLayers(int count, const std::stop_token &stop)
 void VisionTower::fold(int count)
 {
     const std::int64_t width = m_config.width;
-    const int factor = m_config.downsample;
-    const std::int64_t foldedWidth = width * factor * factor;
-    const Tensor normed = m_normed.view({std::int64_t{count} * m_tokens, width});
-    const Tensor folded = m_folded.view({std::int64_t{count} * m_gridSide * m_gridSide, foldedWidth});
+    const int factor = m_config.downsample, perSquare = factor * factor;
+    std::vector<std::int32_t> places;
+    places.reserve(static_cast<std::size_t>(count * m_tokens));
     for (int tile = 0; tile < count; ++tile) {
         for (int y = 0; y < m_side; ++y) {
-            for (int dx = 0; dx < factor; ++dx) {
-                Tensor source = part(normed, std::int64_t{tile} * m_tokens + y * m_side + dx,
-                    (m_side - dx + factor - 1) / factor, 0, width);
-                source.rowStride = width * factor;
-                const std::int64_t square = (std::int64_t{tile} * m_gridSide + y / factor) * m_gridSide;
-                m_backend.copyRows(
-                    part(folded, square, source.shape[0], (y % factor * factor + dx) * width, width), source);
+            for (int x = 0; x < m_side; ++x) {
+                const int square = (tile * m_gridSide + y / factor) * m_gridSide + x / factor;
+                places.push_back(square * perSquare + y % factor * factor + x % factor);
             }
         }
     }
+    const std::int64_t squares = std::int64_t{count} * m_gridSide * m_gridSide;
+    m_backend.scatterRows({.source = m_normed.view({std::int64_t{count} * m_tokens, width}),
+        .destination = m_folded.view({squares * perSquare, width}),
+        .rows = places});
 }
 
 Tensor VisionTower::project(int count)
@@ -144,37 +137,38 @@ Tensor VisionTower::project(int count)
 }
 
 // Tile 0 is the global view; the others are rows of one large grid.
-void VisionTower::placeTile(const ImagePlan &plan, int tile, Tensor projected, Tensor output) const
+void VisionTower::addPlaces(const ImagePlan &plan, int tile, std::vector<std::int32_t> &places) const
 {
-    const std::int64_t side = m_gridSide, columns = m_config.projectorOut;
-    const std::int64_t globalRows = side * (side + 1);
-    const std::int64_t localRows = plan.tilesHigh * side * (plan.tilesWide * side + 1);
-    const std::int64_t globalStart = m_config.globalFirst ? 0 : localRows + 1;
-    const std::int64_t localStart = m_config.globalFirst ? globalRows + 1 : 0;
-    for (std::int64_t y = 0; y < side; ++y) {
-        std::int64_t row = globalStart + y * (side + 1);
+    const int side = m_gridSide, rowOfTiles = plan.tilesWide * side + 1; // a newline ends every row
+    const int globalRows = side * (side + 1), localRows = plan.tilesHigh * side * rowOfTiles;
+    const int globalStart = m_config.globalFirst ? 0 : localRows + 1;
+    const int localStart = m_config.globalFirst ? globalRows + 1 : 0;
+    for (int y = 0; y < side; ++y) {
+        int row = globalStart + y * (side + 1);
         if (tile > 0) {
-            const std::int64_t tileY = (tile - 1) / plan.tilesWide, tileX = (tile - 1) % plan.tilesWide;
-            row = localStart + (tileY * side + y) * (plan.tilesWide * side + 1) + tileX * side;
+            const int tileY = (tile - 1) / plan.tilesWide, tileX = (tile - 1) % plan.tilesWide;
+            row = localStart + (tileY * side + y) * rowOfTiles + tileX * side;
         }
-        m_backend.copyRows(part(output, row, side, 0, columns), part(projected, y * side, side, 0, columns));
+        for (int x = 0; x < side; ++x)
+            places.push_back(row + x);
     }
 }
 
 void VisionTower::placeNewlines(const ImagePlan &plan, Tensor output) const
 {
-    const std::int64_t side = m_gridSide, columns = m_config.projectorOut;
-    const std::int64_t globalRows = side * (side + 1), localColumns = plan.tilesWide * side;
-    const std::int64_t localRows = plan.tilesHigh * side * (localColumns + 1);
-    const Tensor newline = m_weights.newline.view({1, columns});
-    const auto placeAfterRows = [&](std::int64_t start, std::int64_t rows, std::int64_t width) {
-        for (std::int64_t y = 0; y < rows; ++y)
-            m_backend.copyRows(part(output, start + y * (width + 1) + width, 1, 0, columns), newline);
+    const int side = m_gridSide, localColumns = plan.tilesWide * side;
+    const int globalRows = side * (side + 1), localRows = plan.tilesHigh * side * (localColumns + 1);
+    std::vector<std::int32_t> places;
+    const auto addAfterRows = [&](int start, int rows, int width) {
+        for (int y = 0; y < rows; ++y)
+            places.push_back(start + y * (width + 1) + width);
     };
-    placeAfterRows(m_config.globalFirst ? 0 : localRows + 1, side, side);
-    placeAfterRows(m_config.globalFirst ? globalRows + 1 : 0, plan.tilesHigh * side, localColumns);
-    m_backend.copyRows(part(output, m_config.globalFirst ? globalRows : localRows, 1, 0, columns),
-        m_weights.separator.view({1, columns}));
+    addAfterRows(m_config.globalFirst ? 0 : localRows + 1, side, side);
+    addAfterRows(m_config.globalFirst ? globalRows + 1 : 0, plan.tilesHigh * side, localColumns);
+    m_backend.scatterRows({.source = m_weights.newline.view({1, m_config.projectorOut}), .destination = output, .rows = places});
+    const std::int32_t between = m_config.globalFirst ? globalRows : localRows;
+    m_backend.scatterRows(
+        {.source = m_weights.separator.view({1, m_config.projectorOut}), .destination = output, .rows = std::span(&between, 1)});
 }
 
 Result<Buffer> VisionTower::encode(const ImageTiles &tiles, std::stop_token stop,
@@ -183,8 +177,10 @@ Result<Buffer> VisionTower::encode(const ImageTiles &tiles, std::stop_token stop
     const ImagePlan &plan = tiles.plan;
     const int total = 1 + plan.tilesWide * plan.tilesHigh;
     ENGINE_ASSERT(tiles.size == m_config.imageSize && plan.gridSide == m_gridSide);
-    ENGINE_ASSERT(tiles.pixels.size() ==
-                  static_cast<std::size_t>(total) * static_cast<std::size_t>(tiles.size * tiles.size) * 3);
+    const std::size_t tileBytes = static_cast<std::size_t>(tiles.size * tiles.size) * 3;
+    const bool isPlaced = tiles.placed.data() != nullptr;
+    ENGINE_ASSERT(isPlaced ? tiles.placed.bytes() >= static_cast<std::size_t>(total) * tileBytes
+                           : tiles.pixels.size() == static_cast<std::size_t>(total) * tileBytes);
     const int atOnce = std::clamp((m_backend.hostMemory() ? kRowsAtOnce : kRowsOnCard) / m_tokens, 1, total);
     ENGINE_CHECK(reserve(atOnce));
     ENGINE_TRY(Buffer embeddings, m_backend.allocate(static_cast<std::size_t>(plan.tokenCount) *
@@ -192,18 +188,17 @@ Result<Buffer> VisionTower::encode(const ImageTiles &tiles, std::stop_token stop
     const Tensor output = embeddings.view({plan.tokenCount, m_config.projectorOut});
     const Tensor positions = m_weights.positions.view({m_tokens, m_config.width});
     // A picture of one tile is stored twice, as global and as local view: it is looked at once.
-    const bool isSame = total == 2 && std::equal(tiles.pixels.begin(),
-        tiles.pixels.begin() + static_cast<std::ptrdiff_t>(tiles.pixels.size() / 2),
-        tiles.pixels.begin() + static_cast<std::ptrdiff_t>(tiles.pixels.size() / 2));
+    const bool isSame = total == 2;
     const int distinct = isSame ? 1 : total;
     for (int first = 0; first < distinct; first += atOnce) {
         const int count = std::min(atOnce, distinct - first);
         const std::int64_t rows = std::int64_t{count} * m_tokens;
         const Tensor patches = m_patches.view({rows, m_weights.patchColumns});
         const Tensor hidden = m_hidden.view({rows, m_config.width});
-        const std::size_t tileBytes = static_cast<std::size_t>(tiles.size * tiles.size) * 3;
-        m_backend.patches({.pixels = std::span(tiles.pixels).subspan(static_cast<std::size_t>(first) * tileBytes,
-                               static_cast<std::size_t>(count) * tileBytes),
+        const std::size_t firstByte = static_cast<std::size_t>(first) * tileBytes;
+        m_backend.patches({.pixels = isPlaced ? std::span<const std::uint8_t>()
+                                              : std::span(tiles.pixels).subspan(firstByte, static_cast<std::size_t>(count) * tileBytes),
+            .placed = isPlaced ? tiles.placed.data() + firstByte : nullptr,
             .tiles = count,
             .size = tiles.size,
             .patch = m_config.patch,
@@ -216,13 +211,15 @@ Result<Buffer> VisionTower::encode(const ImageTiles &tiles, std::stop_token stop
         ENGINE_CHECK(runLayers(count, stop));
         fold(count);
         const Tensor projected = project(count);
-        const std::int64_t squares = std::int64_t{m_gridSide} * m_gridSide;
-        for (int tile = 0; tile < count; ++tile) {
-            const Tensor rowsOfTile = part(projected, tile * squares, squares, 0, m_config.projectorOut);
-            placeTile(plan, first + tile, rowsOfTile, output);
-            if (isSame)
-                placeTile(plan, 1, rowsOfTile, output);
-        }
+        const auto place = [&](int asTile) {
+            std::vector<std::int32_t> places;
+            for (int tile = 0; tile < count; ++tile)
+                addPlaces(plan, asTile + tile, places);
+            m_backend.scatterRows({.source = projected, .destination = output, .rows = places});
+        };
+        place(first);
+        if (isSame)
+            place(1);
         ENGINE_CHECK(m_backend.finishStep());
         if (progress)
             progress(isSame ? total : first + count, total);

@@ -50,7 +50,8 @@ private:
     Status runLayers(int count, const std::stop_token &stop);
     void fold(int count);
     Tensor project(int count);
-    void placeTile(const ImagePlan &plan, int tile, Tensor projected, Tensor output) const;
+    // Rows of the output that the squares of a tile belong to.
+    void addPlaces(const ImagePlan &plan, int tile, std::vector<std::int32_t> &places) const;
     void placeNewlines(const ImagePlan &plan, Tensor output) const;
 
     VisionConfig m_config;

@@ -6,9 +6,9 @@
 // are cut at absolute positions, so a row's sums do not depend on its neighbours. Bound: tensor cores.
 #include "cuda/attention/prompt.h"
 
+#include "cuda/attention/warpgroup_scores.cuh"
 #include "cuda/common/launch.cuh"
 #include "cuda/common/reduce.cuh"
-#include "cuda/prompt/warpgroup.cuh"
 
 #include <cmath>
 
@@ -19,8 +19,9 @@ namespace {
 namespace wg = warpgroup;
 using Bf16 = __nv_bfloat16;
 
-constexpr int kThreads = 384, kKeys = 128, kStages = 2;
-constexpr unsigned kTileBytes = kKeys * wg::kRowBytes; // 128 rows of 64 columns, of every operand
+using namespace scores;
+
+constexpr int kThreads = 384, kStages = 2;
 
 struct Maps {
     CUtensorMap query, keys, sharedKeys, values;
@@ -35,44 +36,6 @@ template <int KeyDim> struct Shape {
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-__device__ float powerOfTwo(float x)
-{
-    float result;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
-    return result;
-}
-
-// Softmax of 64 rows x 128 keys a warpgroup; a thread has two rows, in powers of two.
-struct Rows {
-    float maximum[2] = {-INFINITY, -INFINITY};
-    float total[2] = {}; // of this thread's columns
-
-    // Scores become shares; what was summed before is to be multiplied by `rescale`.
-    __device__ void take(float (&scores)[64], float scale, float (&rescale)[2])
-    {
-        float best[2] = {-INFINITY, -INFINITY};
-#pragma unroll
-        for (int i = 0; i < 64; ++i)
-            best[i / 2 % 2] = fmaxf(best[i / 2 % 2], scores[i]);
-        float base[2];
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-            best[i] = fmaxf(best[i], __shfl_xor_sync(kAllLanes, best[i], 1));
-            best[i] = fmaxf(best[i], __shfl_xor_sync(kAllLanes, best[i], 2));
-            const float next = fmaxf(maximum[i], best[i] * scale);
-            base[i] = next == -INFINITY ? 0.0F : next; // no key seen so far
-            rescale[i] = powerOfTwo(maximum[i] - base[i]);
-            maximum[i] = next;
-            total[i] *= rescale[i];
-        }
-#pragma unroll
-        for (int i = 0; i < 64; ++i) {
-            scores[i] = powerOfTwo(__fmaf_rn(scores[i], scale, -base[i / 2 % 2]));
-            total[i / 2 % 2] += scores[i];
-        }
-    }
-};
-
 __device__ void hide(float (&scores)[64], int firstKey, const int (&position)[2], int window)
 {
     const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -83,29 +46,6 @@ __device__ void hide(float (&scores)[64], int firstKey, const int (&position)[2]
         if (key > at || (window > 0 && key <= at - window))
             scores[i] = -INFINITY;
     }
-}
-
-__device__ void narrowShares(const float (&scores)[64], std::uint32_t (&shares)[8][4])
-{
-#pragma unroll
-    for (int k = 0; k < 8; ++k) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-            const __nv_bfloat162 pair = __floats2bfloat162_rn(scores[k * 8 + i * 2], scores[k * 8 + i * 2 + 1]);
-            shares[k][i] = *reinterpret_cast<const std::uint32_t *>(&pair);
-        }
-    }
-}
-
-template <int KeyDim> __device__ void scoreProducts(float (&scores)[64], std::uint32_t query, std::uint32_t keys)
-{
-#pragma unroll
-    for (int k = 0; k < KeyDim / 16; ++k) {
-        const std::uint32_t tile = static_cast<std::uint32_t>(k / 4) * kTileBytes;
-        wg::multiply(scores, wg::descriptorOf(query + tile) + k % 4 * wg::kNextSixteen,
-            wg::descriptorOf(keys + tile) + k % 4 * wg::kNextSixteen, k > 0);
-    }
-    wg::endProducts();
 }
 
 __device__ void valueProducts(float (&output)[64], const std::uint32_t (&shares)[8][4], std::uint32_t values, bool add)

@@ -72,6 +72,14 @@ cudaError_t copyRows(RowsView destination, RowsView source, cudaStream_t stream)
     });
 }
 
+cudaError_t scatterRows(const ScatterRowsArgs &args, cudaStream_t stream)
+{
+    const std::int64_t step = args.source.rows == 1 ? 0 : args.source.stride;
+    return launch(args.count, args.source.columns, stream, [=] __device__(std::int64_t row, std::int64_t column) {
+        args.destination.data[args.rows[row] * args.destination.stride + column] = args.source.data[row * step + column];
+    });
+}
+
 cudaError_t rope(const RopeArgs &args, cudaStream_t stream)
 {
     const std::int64_t count = static_cast<std::int64_t>(args.rows) * args.heads * args.pairs;

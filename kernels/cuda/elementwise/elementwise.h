@@ -17,6 +17,14 @@ cudaError_t siluMultiply(RowsView gate, RowsView up, RowsView output, cudaStream
 cudaError_t add(RowsView accumulator, RowsView addend, cudaStream_t stream);
 cudaError_t copyRows(RowsView destination, RowsView source, cudaStream_t stream);
 
+// Row i of source, or its only row, to row rows[i] of destination.
+struct ScatterRowsArgs {
+    RowsView source, destination;
+    const std::int32_t *rows = nullptr; // device [count]
+    int count = 0;
+};
+cudaError_t scatterRows(const ScatterRowsArgs &args, cudaStream_t stream);
+
 // Rotates x[r, h, offset .. offset + 2 * pairs) by position[r] * inverseFrequencies (architectures.md 2.2).
 struct RopeArgs {
     float *x = nullptr; // [rows, heads, dim]

@@ -4,6 +4,7 @@
 
 #include "cuda/attention/attention.h"
 
+#include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
 namespace kernels::cuda {
@@ -12,5 +13,16 @@ namespace kernels::cuda {
 // multiples of 16 bytes.
 bool hasPictureTiles(const DenseAttentionArgs &args);
 cudaError_t pictureAttention(const DenseAttentionArgs &args, cudaStream_t stream);
+
+// The same over rows of bfloat16 (the tower's layers on any card): heads of 64 or 72.
+struct NarrowAttentionArgs {
+    const __nv_bfloat16 *query = nullptr, *key = nullptr, *value = nullptr; // [batch * tokens, heads * headDim], `stride` apart
+    std::int64_t stride = 0;                                                // a multiple of 8
+    __nv_bfloat16 *output = nullptr;                                        // [batch * tokens, heads * headDim], packed
+    int batch = 0, tokens = 0, heads = 0, headDim = 0;
+    float scale = 1.0F;
+};
+bool hasNarrowAttention(const NarrowAttentionArgs &args);
+cudaError_t narrowAttention(const NarrowAttentionArgs &args, cudaStream_t stream);
 
 } // namespace kernels::cuda

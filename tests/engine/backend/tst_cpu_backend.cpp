@@ -96,6 +96,7 @@ private slots:
     void vectorSetsAgreeToTheBit();
     void copiesKeepStrides_data() { addSets(); }
     void copiesKeepStrides();
+    void scatteredRowsGoToTheirPlaces();
 
 private:
     void addSets();
@@ -715,6 +716,28 @@ void TestCpuBackend::copiesKeepStrides()
     cpu->toDevice(c.tensor, host.data(), host.size() * sizeof(float));
     QCOMPARE(c.at(29, 19), a.at(29, 19));
     QVERIFY(cpu->finishStep().ok());
+}
+
+void TestCpuBackend::scatteredRowsGoToTheirPlaces()
+{
+    const auto cpu = make();
+    kernels::Random random(13);
+    const Activations source(*cpu, random, {5, 7}, 2);
+    const Activations one(*cpu, random, {1, 7});
+    const Activations target(*cpu, random, {9, 7}, 1);
+    const std::vector<std::int32_t> places{8, 2, 3, 4, 0}, others{5, 7};
+    std::vector<float> before;
+    for (int k = 0; k < 7; ++k)
+        before.push_back(target.at(6, k));
+    cpu->scatterRows({.source = source.tensor, .destination = target.tensor, .rows = places});
+    cpu->scatterRows({.source = one.tensor, .destination = target.tensor, .rows = others});
+    for (int k = 0; k < 7; ++k) {
+        for (int r = 0; r < 5; ++r)
+            QCOMPARE(target.at(places[static_cast<std::size_t>(r)], k), source.at(r, k));
+        for (const std::int32_t place : others)
+            QCOMPARE(target.at(place, k), one.at(0, k));
+        QCOMPARE(target.at(6, k), before[static_cast<std::size_t>(k)]);
+    }
 }
 
 QTEST_APPLESS_MAIN(TestCpuBackend)

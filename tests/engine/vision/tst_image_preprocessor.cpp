@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/vision/drawn_picture.h"
+#include "support/forwarding_backend.h"
 #include "vision/bicubic_resize.h"
 #include "vision/image_preprocessor.h"
 
@@ -26,6 +27,15 @@ engine::VisionConfig vl2Config()
         {1152, 1152}};
     return config;
 }
+
+// Memory of its own, as a card has it.
+class FarBackend final : public tests::ForwardingBackend {
+public:
+    using ForwardingBackend::ForwardingBackend;
+    bool hostMemory() const override { return false; }
+    bool resizeTiles(const engine::ResizeTilesArgs &args) override { return takesPictures && Backend::resizeTiles(args); }
+    bool takesPictures = true;
+};
 
 QByteArray shortHash(const std::vector<std::uint8_t> &bytes)
 {
@@ -103,6 +113,42 @@ private slots:
             QVERIFY2(tiles.plan.tilesHigh == entry[u"tilesHigh"].toInt(), qPrintable(name));
             QVERIFY2(shortHash(tiles.pixels) == entry[u"sha256"].toString().toLatin1(), qPrintable(name));
         }
+    }
+    void backendMakesTheTilesOfTheProcessor()
+    {
+        auto cpu = engine::makeCpuBackend({.threads = 1});
+        QVERIFY(cpu.ok());
+        FarBackend backend(std::move(cpu).value());
+        const engine::ImagePreprocessor preprocessor(vl2Config());
+        const QJsonArray cases = golden()[u"tiles"].toArray();
+        int compared = 0;
+        for (qsizetype i = 0; i < cases.size(); i += 9) { // one after the other, without vectors
+            const QJsonObject entry = cases[i].toObject();
+            const engine::Image image = drawPicture(entry[u"width"].toInt(), entry[u"height"].toInt(),
+                static_cast<std::uint32_t>(entry[u"seed"].toInt()));
+            const auto tiles = preprocessor.prepareOn(backend, image, entry[u"images"].toInt());
+            QVERIFY(tiles.ok());
+            QVERIFY(tiles.value().pixels.empty());
+            const auto *bytes = reinterpret_cast<const std::uint8_t *>(tiles.value().placed.data());
+            const std::size_t count = static_cast<std::size_t>(1 + tiles.value().plan.tilesWide * tiles.value().plan.tilesHigh) * 384 * 384 * 3;
+            const QString name = QStringLiteral("%1x%2").arg(image.width).arg(image.height);
+            QVERIFY2(shortHash({bytes, bytes + count}) == entry[u"sha256"].toString().toLatin1(), qPrintable(name));
+            ++compared;
+        }
+        QVERIFY(compared >= 20);
+    }
+    void pictureThatABackendRefusesIsMadeByTheProcessor()
+    {
+        auto cpu = engine::makeCpuBackend({.threads = 1});
+        QVERIFY(cpu.ok());
+        FarBackend backend(std::move(cpu).value());
+        backend.takesPictures = false;
+        const engine::ImagePreprocessor preprocessor(vl2Config());
+        const engine::Image image = drawPicture(200, 100, 3);
+        const auto tiles = preprocessor.prepareOn(backend, image, 1);
+        QVERIFY(tiles.ok());
+        QCOMPARE(tiles.value().placed.data(), nullptr);
+        QCOMPARE(tiles.value().pixels, preprocessor.prepare(image, 1).pixels);
     }
     void pictureOf16MegapixelsIsPreparedSoon()
     {
