@@ -17,7 +17,7 @@ constexpr std::uint64_t kFixedBytes = std::uint64_t{96} << 20U; // staging, numb
 constexpr std::uint64_t kSliceBytes = std::uint64_t{512} << 20U; // of widened weights
 constexpr int kMostRows = 4096; // of a prompt at once, as scheduler.cpp has it
 constexpr std::uint64_t kScoreBytes = std::uint64_t{64} << 20U; // of the tokens an indexer chooses from
-constexpr double kBytesAtOnce = 2e13;
+constexpr double kBytesAtOnce = 3.3e13;
 constexpr std::uint64_t kTowerRows = 8192;
 
 std::uint64_t bytesOnCard(const FileTensor &tensor)

@@ -109,7 +109,7 @@ int promptRowsOf(double activeBytes, bool isHost, int firstLayers, int layers)
         const double rows = std::min(bytesPerTenth / std::max(bytes, 1.0), static_cast<double>(largest));
         return std::max(16, static_cast<int>(std::bit_floor(static_cast<unsigned>(std::max(rows, 1.0)))));
     };
-    constexpr double kHostBytes = 5e9, kCardBytes = 2e13;
+    constexpr double kHostBytes = 5e9, kCardBytes = 3.3e13;
     constexpr int kHostRows = 256, kCardRows = 4096, kLeastSplitRows = 64; // fewer leave a card idle
     if (isHost)
         return rowsFor(kHostBytes, activeBytes, kHostRows);
