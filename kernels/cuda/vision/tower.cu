@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
-// Attention: a block takes 128 queries of one head of one tile, 128 keys a turn, copied by one thread through tensor maps
-// two turns ahead; two warpgroups take 64 queries each, as in attention/prompt.cu. A head of 72 columns is a tile of 64 and
+// Attention: a block takes 192 queries of one head of one tile, 128 keys a turn, copied by one thread through tensor maps
+// two turns ahead; three warpgroups take 64 queries each, as two do in attention/prompt.cu. A head of 72 columns is a tile of 64 and
 // one of 8, which the map fills with zeros. Blocks of a head follow each other, so its keys come from the second-level
-// cache. Bound for ten tiles of 729 tokens: 27 GFLOP of products and 85 million powers of two a layer, about 60 us.
+// cache. Bound for ten tiles of 729 tokens: 27 GFLOP of products and 85 million powers of two a layer, about 60 us; 83 on an H200 (two
+// warpgroups: 100, mma.sync: 120).
 // Norm: a warp a row, held in registers; bound by its bytes, six a value.
 #include "cuda/vision/tower.h"
 
@@ -33,7 +34,7 @@ template <int Groups> struct Shape {
     static constexpr unsigned valueBytes = kKeys / wg::kTileColumns * valueTileBytes;
     static constexpr unsigned keysAt = queryBytes, valuesAt = keysAt + kStages * keyBytes;
     static constexpr std::size_t bytes = valuesAt + kStages * valueBytes + 1024; // the tiles start at a multiple of 1024
-    static_assert(valueTileBytes % 1024 == 0);
+    static_assert(valueTileBytes % 1024 == 0 && depth <= static_cast<int>(tiles) * wg::kTileColumns);
 };
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
@@ -286,7 +287,7 @@ cudaError_t towerAttention(const TowerAttentionArgs &args, cudaStream_t stream)
 {
     if (args.batch == 0 || args.tokens == 0)
         return cudaSuccess;
-    return launchAttention<2>(args, stream);
+    return launchAttention<3>(args, stream);
 }
 
 bool hasTowerNorm(const TowerNormArgs &args)
