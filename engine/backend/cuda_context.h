@@ -81,7 +81,7 @@ private:
 };
 
 // Room for intermediate results, one buffer a purpose; grows, never shrinks.
-enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Choices, Pixels, HalfResized, Scores, Expanded, Count };
+enum class Room { Observed, Middle, MiddleSplit, Slots, Narrow, NarrowMiddle, Widened, Order, Partial, Statistics, Raw, Pixels, HalfResized, Scores, Expanded, Count };
 
 struct Context {
     int device = 0;

@@ -6,6 +6,7 @@
 // 400 KB from L2 in about 4 us, so about 20 us for any number of rows, against a copy of 400 KB a row to the host.
 #include "cuda/sampling/choose.h"
 
+#include "cuda/common/launch.cuh"
 #include "cuda/common/reduce.cuh"
 
 #include <climits>
@@ -15,7 +16,7 @@ namespace kernels::cuda {
 namespace {
 
 constexpr int kThreads = 1024, kWarps = kThreads / 32;
-constexpr int kBestThreads = 256, kBestBlocks = 32;
+constexpr int kBestThreads = 256, kBestBlocks = 128;
 constexpr int kBuckets = 2 * kThreads; // of 1/64 of a logit, from the best down
 constexpr int kListed = 2 * kThreads;  // ids that a bucket may hold
 using Units = unsigned long long;
@@ -36,9 +37,17 @@ __device__ Units unitsOf(float weight) { return static_cast<Units>(weight * kWei
 
 __global__ void __launch_bounds__(kBestThreads) bestKernel(const __grid_constant__ ChooseArgs args)
 {
+    __shared__ Units ofWarp[kBestThreads / 32];
+    __shared__ unsigned brokenWarps;
+    letNextStart();
     const float *row = args.logits + blockIdx.y * args.stride;
     Units best = 0;
     bool broken = false;
+    if (threadIdx.x == 0)
+        brokenWarps = 0;
+    waitForPrevious();
+    __syncthreads();
+#pragma unroll 4
     for (int id = static_cast<int>(blockIdx.x) * kBestThreads + static_cast<int>(threadIdx.x); id < args.count;
          id += kBestBlocks * kBestThreads) {
         const float value = row[id];
@@ -53,11 +62,19 @@ __global__ void __launch_bounds__(kBestThreads) bestKernel(const __grid_constant
     }
     broken = __any_sync(kAllLanes, broken) != 0;
     if (threadIdx.x % 32 == 0) {
-        if (best != 0)
-            atomicMax(args.best + blockIdx.y, best);
+        ofWarp[threadIdx.x / 32] = best;
         if (broken)
-            atomicOr(args.broken + blockIdx.y, 1U);
+            atomicOr(&brokenWarps, 1U);
     }
+    __syncthreads();
+    if (threadIdx.x != 0)
+        return;
+    for (const Units other : ofWarp)
+        best = other > best ? other : best;
+    if (best != 0)
+        atomicMax(args.best + blockIdx.y, best);
+    if (brokenWarps != 0)
+        atomicOr(args.broken + blockIdx.y, 1U);
 }
 
 struct Shared {
@@ -174,6 +191,8 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
     const float *row = args.logits + blockIdx.x * args.stride;
     const ChooseRule rule = args.rules[blockIdx.x];
     Choice &choice = args.choices[blockIdx.x];
+    letNextStart();
+    waitForPrevious();
     const Units packed = args.best[blockIdx.x];
     const bool broken = args.broken[blockIdx.x] != 0;
     __syncthreads();
@@ -367,9 +386,8 @@ cudaError_t choose(const ChooseArgs &args, cudaStream_t stream)
     if (args.rows > kChooseRows)
         return cudaErrorInvalidValue;
     const auto rows = static_cast<unsigned>(args.rows);
-    bestKernel<<<dim3(kBestBlocks, rows), kBestThreads, 0, stream>>>(args);
-    chooseKernel<<<rows, kThreads, 0, stream>>>(args);
-    return cudaGetLastError();
+    const cudaError_t result = launchChained(bestKernel, dim3(kBestBlocks, rows), kBestThreads, 0, stream, args);
+    return result != cudaSuccess ? result : launchChained(chooseKernel, dim3(rows), kThreads, 0, stream, args);
 }
 
 } // namespace kernels::cuda

@@ -19,7 +19,7 @@ struct ChooseArgs {
     int rows = 0, count = 0;
     unsigned long long *best = nullptr; // device [kChooseRows], zero before and after
     unsigned *broken = nullptr;         // device [kChooseRows], zero before and after
-    Choice *choices = nullptr;          // device [rows]
+    Choice *choices = nullptr;          // [rows], device memory or pinned host memory
     ChooseRule rules[kChooseRows];
 };
 cudaError_t choose(const ChooseArgs &args, cudaStream_t stream);
