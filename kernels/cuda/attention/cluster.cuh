@@ -33,9 +33,10 @@ __device__ inline void expectBytes(std::uint64_t *barrier, unsigned bytes) // on
                  "fence.mbarrier_init.release.cluster;\n\t"
                  "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(sharedAddress(barrier)), "r"(bytes) : "memory");
 }
-__device__ inline void startBarrier(std::uint64_t *barrier) // of kWarps / 2 arrivals a phase
+__device__ inline void startBarrier(std::uint64_t *barrier, int arrivals) // of a phase
 {
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], 4;\n\tfence.mbarrier_init.release.cluster;" ::"r"(sharedAddress(barrier)) : "memory");
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;\n\tfence.mbarrier_init.release.cluster;" ::"r"(sharedAddress(barrier)), "r"(arrivals)
+                 : "memory");
 }
 __device__ inline void arriveExpecting(std::uint64_t *barrier, unsigned bytes)
 {
@@ -76,7 +77,7 @@ __device__ inline void waitForBeginnings() {}
 __device__ inline void hand(float *, int, float, std::uint64_t *) {}
 __device__ inline void hand(float2 *, int, float2, std::uint64_t *) {}
 __device__ inline void waitForPhase(std::uint64_t *, int) {}
-__device__ inline void startBarrier(std::uint64_t *) {}
+__device__ inline void startBarrier(std::uint64_t *, int) {}
 __device__ inline void arriveExpecting(std::uint64_t *, unsigned) {}
 __device__ inline void endUse() {}
 __device__ inline void copyRow(void *, const void *, unsigned, std::uint64_t *) {}

@@ -78,10 +78,12 @@ __device__ void multiplyHeld(float (&c)[4], const uint4 (&held)[4], const __nv_b
 // Grid (8, heads, rows) in clusters of eight. Tokens go to the blocks in tiles of 16 by absolute position, kTiles of them lie in
 // shared memory at a time: scores are a tile times the query, the result the turned tile times the probabilities. A warp
 // takes every eighth step of a score's columns, and 64 columns of the result, which are those that one block goes on with.
-constexpr int kTile = 16, kTiles = 4, kRowWidth = kLatent + kRope, kTilePitch = kRowWidth + 8, kNopePitch = kNope + 8;
+constexpr int kTile = 16, kTiles = 3, kRowWidth = kLatent + kRope, kTilePitch = kRowWidth + 8, kNopePitch = kNope + 8;
 constexpr int kOwn = kLatent / kRanks, kOwnPitch = kOwn + 8;
+constexpr int kLanesTokens = 64; // two a lane
+static_assert(kTiles * kTile <= kLanesTokens);
 constexpr std::size_t kLatentBytes = sizeof(__nv_bfloat16) * kTiles * kTile * kTilePitch;
-__global__ void __launch_bounds__(kThreads, 2) latentStepKernel(const LatentStepArgs args)
+__global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStepArgs args)
 {
     using Bf16 = __nv_bfloat16;
     extern __shared__ __align__(16) unsigned char shared[];
@@ -92,8 +94,8 @@ __global__ void __launch_bounds__(kThreads, 2) latentStepKernel(const LatentStep
     __shared__ __align__(16) float handed[kRanks][kOwn];               // of 64 columns what the blocks have
     __shared__ __align__(16) float handedOutputs[kRanks][kValue / kRanks]; // of 16 outputs what their columns give
     __shared__ __align__(16) float2 handedStatistics[kRanks];          // maximum (base 2), sum
-    __shared__ float partial[kWarps][kTiles * kTile];
-    __shared__ __align__(16) float probabilities[kWarps][kTiles * kTile];
+    __shared__ float partial[kWarps][kLanesTokens];
+    __shared__ __align__(16) float probabilities[kWarps][kLanesTokens];
     __shared__ float squares[kWarps];
     __shared__ std::uint64_t queryBarrier, partsBarrier, outputsBarrier, tilesBarrier;
     auto *tiles = reinterpret_cast<Bf16 *>(shared); // [tile][row][kTilePitch]
@@ -131,7 +133,7 @@ __global__ void __launch_bounds__(kThreads, 2) latentStepKernel(const LatentStep
         expectBytes(&queryBarrier, sizeof handedQuery);
         expectBytes(&partsBarrier, sizeof handed + sizeof handedStatistics);
         expectBytes(&outputsBarrier, sizeof handedOutputs);
-        startBarrier(&tilesBarrier);
+        startBarrier(&tilesBarrier, kTiles);
     }
     beginInCluster();
     __syncthreads(); // the tiles' barrier is there
@@ -285,7 +287,7 @@ __global__ void __launch_bounds__(kThreads, 2) latentStepKernel(const LatentStep
             for (int w = 0; w < kWarps; ++w)
                 mine[i] = __fadd_rn(mine[i], partial[w][at]);
             const int token = ((first + at / kTile) * kRanks + rank) * kTile + at % kTile;
-            mine[i] = token >= begin && token <= position ? mine[i] : -INFINITY;
+            mine[i] = at < kTiles * kTile && token >= begin && token <= position ? mine[i] : -INFINITY;
             most = fmaxf(most, mine[i]);
         }
         most = warpMax(most);
