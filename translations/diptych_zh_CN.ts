@@ -1438,8 +1438,8 @@ Everything runs on this machine; nothing is sent anywhere.</source>
         <translation>无法使用该模型：%1 你的问题已保留。请在上方选择另一个模型。</translation>
     </message>
     <message>
-        <source>The device stopped answering: %1 What was written is kept. Choose another device in Settings and ask again.</source>
-        <translation>设备停止响应：%1 已写出的内容已保留。请在“设置”中选择另一个设备后重新提问。</translation>
+        <source>The device cannot be used: %1 What was written is kept. Choose another device in Settings and ask again.</source>
+        <translation>设备无法使用：%1 已写出的内容已保留。请在“设置”中选择另一个设备后重新提问。</translation>
     </message>
     <message>
         <source>The model could not take the picture: %1 Your question is kept.</source>

@@ -73,7 +73,7 @@ QString errorSentence(const engine::Error &error)
     case engine::ErrorCode::Unsupported:
         return RunningAnswer::tr("The model cannot be used: %1 Your question is kept. Choose another model above.").arg(detail);
     case engine::ErrorCode::DeviceLost:
-        return RunningAnswer::tr("The device stopped answering: %1 What was written is kept. Choose another device in Settings and "
+        return RunningAnswer::tr("The device cannot be used: %1 What was written is kept. Choose another device in Settings and "
                                "ask again.").arg(detail);
     case engine::ErrorCode::BadImage:
         return RunningAnswer::tr("The model could not take the picture: %1 Your question is kept.").arg(detail);
