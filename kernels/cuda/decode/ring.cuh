@@ -612,6 +612,7 @@ cudaError_t launch(const ProductArgs &args, int warps, int blocks, int stages, c
 
 } // namespace ring
 
+inline constexpr std::int64_t kSmallBytes = 8500 * 1000; // Qwen-1.5B's down product is below, Llama-8B's output product above
 template <DType Type> cudaError_t launchRing(const ProductArgs &args, cudaStream_t stream)
 {
     if (!card().chained || args.rows != 1 || args.heads != 1 || args.inputPerSlot || args.perToken > 32 || (args.ids != nullptr && args.up.data == nullptr))
@@ -622,7 +623,10 @@ template <DType Type> cudaError_t launchRing(const ProductArgs &args, cudaStream
     const bool last = !gated && args.weight.out > 1024 * kTileRows; // of a step: nothing finds room beside it
     const ring::Plan plan = ring::planOf<Type>(args.weight.shape, sharingOf(args));
     const int columns = static_cast<int>(sizeof(ring::Stage<Type>)) * ((args.weight.shape.units + ring::kUnits - 1) / ring::kUnits);
-    const int blocks = last ? 2 : gated ? 3 : 2;
+    // A small product leaves room on the multiprocessors, so that the next kernel's blocks begin while it runs; what takes longer
+    // than beginning does needs all of them.
+    const bool isSmall = !gated && !last && args.weight.shape.tileBytes * args.weight.shape.tiles <= kSmallBytes;
+    const int blocks = last ? 2 : gated ? 3 : isSmall ? 1 : 2;
     const int room = last ? 200 * 1024 : gated ? 150 * 1024 : 104 * 1024;
     const int stages = std::clamp((room / blocks - columns) / plan.stageBytes, 2, last ? 3 : 4);
     if (gated)
