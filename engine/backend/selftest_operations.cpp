@@ -150,7 +150,7 @@ Status Check::resizedPictures()
             p.count.push_back(1 + static_cast<int>(m_random() % kTaps));
             p.first.push_back(static_cast<int>(m_random() % static_cast<std::uint64_t>(inputs - p.count.back() + 1)));
             for (int tap = 0; tap < kTaps; ++tap)
-                p.weights.push_back(static_cast<std::int32_t>(m_random() % (1U << 22)) - (1 << 20));
+                p.weights.push_back(static_cast<std::int32_t>(m_random() % (1U << 21)) - (1 << 19)); // their sums fit 32 bits
         }
         p.pass = {outputs, kTaps, p.first, p.count, p.weights};
     };

@@ -63,6 +63,8 @@ public:
     bool hasCrossModal() const override { return m_inner->hasCrossModal(); }
     void crossModalAttention(const engine::CrossModalAttentionArgs &args) override { m_inner->crossModalAttention(args); }
     void crossModalGate(const engine::CrossModalGateArgs &args) override { m_inner->crossModalGate(args); }
+    bool resizeTiles(const engine::ResizeTilesArgs &args) override { return m_inner->resizeTiles(args); }
+    void patches(const engine::PatchesArgs &args) override { m_inner->patches(args); }
     void choose(const engine::ChooseArgs &args, std::span<kernels::Choice> choices) override
     {
         m_inner->choose(args, choices);
