@@ -6,6 +6,7 @@
 // shared memory. Elsewhere than on sm_90 and later these functions do nothing and nobody launches such a kernel.
 
 #include "cuda/attention/prepare.cuh"
+#include "cuda/common/bulk.cuh"
 
 #include <cuda_bf16.h>
 
@@ -16,8 +17,6 @@ namespace kernels::cuda::cluster {
 inline constexpr int kRanks = 8, kWarps = 8, kThreads = kWarps * 32;
 inline constexpr float kLog2E = 1.4426950408889634F;
 
-__device__ inline std::uint32_t sharedAddress(const void *p) { return static_cast<std::uint32_t>(__cvta_generic_to_shared(p)); }
-
 // Blocks of a cluster tell each other that they have begun; then what one hands another arrives with a barrier of the
 // receiver, which waits for the bytes that it expects. (PTX ISA, st.async and mbarrier.)
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
@@ -27,28 +26,17 @@ __device__ inline std::uint32_t addressIn(const void *shared, int rank)
     asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(result) : "r"(sharedAddress(shared)), "r"(rank));
     return result;
 }
-__device__ inline void expectBytes(std::uint64_t *barrier, unsigned bytes) // once, by one thread, before beginInCluster
-{
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;\n\t"
-                 "fence.mbarrier_init.release.cluster;\n\t"
-                 "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(sharedAddress(barrier)), "r"(bytes) : "memory");
-}
 __device__ inline void startBarrier(std::uint64_t *barrier, int arrivals) // of a phase
 {
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;\n\tfence.mbarrier_init.release.cluster;" ::"r"(sharedAddress(barrier)), "r"(arrivals)
-                 : "memory");
+    bulk::initBarrier(sharedAddress(barrier), arrivals);
+    bulk::publishBarriers();
 }
-__device__ inline void arriveExpecting(std::uint64_t *barrier, unsigned bytes)
-{
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(sharedAddress(barrier)), "r"(bytes) : "memory");
-}
+__device__ inline void arriveExpecting(std::uint64_t *barrier, unsigned bytes) { bulk::arriveExpecting(sharedAddress(barrier), bytes); }
 __device__ inline void copyRow(void *shared, const void *global, unsigned bytes, std::uint64_t *barrier)
 {
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(sharedAddress(shared)),
-                 "l"(global), "r"(bytes), "r"(sharedAddress(barrier))
-                 : "memory");
+    bulk::copyBytes(sharedAddress(shared), global, bytes, sharedAddress(barrier));
 }
-__device__ inline void endUse() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); } // before copies overwrite what was read
+__device__ inline void endUse() { bulk::publishToCopies(); } // before copies overwrite what was read
 __device__ inline void beginInCluster() { asm volatile("barrier.cluster.arrive.relaxed;" ::: "memory"); }
 __device__ inline void waitForBeginnings() { asm volatile("barrier.cluster.wait.acquire;" ::: "memory"); }
 __device__ inline void hand(float *to, int rank, float value, std::uint64_t *barrier)
@@ -71,7 +59,6 @@ __device__ inline void waitForPhase(std::uint64_t *barrier, int parity)
                  "@!done bra again;\n}" ::"r"(sharedAddress(barrier)), "r"(parity) : "memory");
 }
 #else // launched on sm_90 and later only
-__device__ inline void expectBytes(std::uint64_t *, unsigned) {}
 __device__ inline void beginInCluster() {}
 __device__ inline void waitForBeginnings() {}
 __device__ inline void hand(float *, int, float, std::uint64_t *) {}
@@ -82,6 +69,11 @@ __device__ inline void arriveExpecting(std::uint64_t *, unsigned) {}
 __device__ inline void endUse() {}
 __device__ inline void copyRow(void *, const void *, unsigned, std::uint64_t *) {}
 #endif
+__device__ inline void expectBytes(std::uint64_t *barrier, unsigned bytes) // once, by one thread, before beginInCluster
+{
+    startBarrier(barrier, 1);
+    arriveExpecting(barrier, bytes);
+}
 __device__ inline void waitForBytes(std::uint64_t *barrier) { waitForPhase(barrier, 0); }
 
 // Maxima of scores (base 2) begin far below any score, so that no difference of two of them is not a number.

@@ -66,8 +66,8 @@ __global__ void __launch_bounds__(kThreads, 1) promptKernel(const PromptAttentio
     using S = Shape<KeyDim>;
     extern __shared__ unsigned char shared[];
     __shared__ __align__(8) std::uint64_t barriers[4 * kStages + 1];
-    const std::uint32_t base = (wg::sharedAddress(shared) + 1023U) & ~1023U;
-    const std::uint32_t keysFull = wg::sharedAddress(barriers);
+    const std::uint32_t base = (sharedAddress(shared) + 1023U) & ~1023U;
+    const std::uint32_t keysFull = sharedAddress(barriers);
     const std::uint32_t keysEmpty = keysFull + kStages * 8;
     const std::uint32_t valuesFull = keysEmpty + kStages * 8;
     const std::uint32_t valuesEmpty = valuesFull + kStages * 8;

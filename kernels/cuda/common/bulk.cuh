@@ -4,15 +4,13 @@
 
 // Copies into shared memory that the card makes by itself, and the barriers that count their bytes: sm_90 and later.
 
-#include <cstdint>
+#include "cuda/common/tensor.cuh"
 
 namespace kernels::cuda {
 
 namespace bulk {
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-
-__device__ inline std::uint32_t sharedAddress(const void *p) { return static_cast<std::uint32_t>(__cvta_generic_to_shared(p)); }
 
 __device__ inline void initBarrier(std::uint32_t barrier, int arrivals)
 {

@@ -41,9 +41,9 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
     constexpr std::size_t columnBytes = kColumnBytes<Type, SharedType>;
 
     letNextStart();
-    const std::uint32_t ringAt = bulk::sharedAddress(memory);
-    const std::uint32_t fullAt = bulk::sharedAddress(full);
-    const std::uint32_t emptyAt = bulk::sharedAddress(empty);
+    const std::uint32_t ringAt = sharedAddress(memory);
+    const std::uint32_t fullAt = sharedAddress(full);
+    const std::uint32_t emptyAt = sharedAddress(empty);
     const int warps = plan.group * plan.groups;
     const int warp = static_cast<int>(threadIdx.x) / 32;
     const int lane = static_cast<int>(threadIdx.x) % 32;

@@ -394,9 +394,9 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const PackedShape &shape = args.weight.shape;
     const int tiles = (args.weight.out + kTileRows - 1) / kTileRows;
-    const std::uint32_t ringAt = bulk::sharedAddress(memory);
-    const std::uint32_t fullAt = bulk::sharedAddress(full);
-    const std::uint32_t emptyAt = bulk::sharedAddress(empty);
+    const std::uint32_t ringAt = sharedAddress(memory);
+    const std::uint32_t fullAt = sharedAddress(full);
+    const std::uint32_t emptyAt = sharedAddress(empty);
 
     if (warp == warps) {
         if (lane == 0) {

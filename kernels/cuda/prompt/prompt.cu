@@ -8,6 +8,7 @@
 
 #include "cuda/common/launch.cuh"
 #include "cuda/common/reduce.cuh"
+#include "cuda/common/tensor.cuh"
 
 namespace kernels::cuda {
 
@@ -19,7 +20,6 @@ constexpr int kThreads = 256, kColumns = 128, kDepth = 32, kStages = 4, kStride 
 constexpr int kStageElements = (kRows + kColumns) * kStride;
 constexpr std::size_t kSharedBytes = sizeof(Bf16) * kStages * kStageElements;
 
-__device__ std::uint32_t sharedAddress(const void *p) { return static_cast<std::uint32_t>(__cvta_generic_to_shared(p)); }
 __device__ void copySixteen(std::uint32_t shared, const void *global, bool inside)
 {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
@@ -33,12 +33,6 @@ __device__ void loadFour(std::uint32_t (&r)[4], std::uint32_t address)
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(address)
                  : "memory");
-}
-__device__ void multiply(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1)
-{
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
 // With `up`, the tile's columns are eight of the gate and the same eight of the up matrix in turn, so that a thread holds

@@ -225,8 +225,8 @@ __global__ void __launch_bounds__(kThreads, 1) warpgroupKernel(const MatrixProdu
     __shared__ __align__(8) std::uint64_t barriers[2 * kMostStages];
     __shared__ int tilesBefore[kMostExperts + 1];
     constexpr int width = Way == End::Swiglu ? S::half : Columns;
-    const std::uint32_t base = (wg::sharedAddress(shared) + 1023U) & ~1023U;
-    const std::uint32_t full = wg::sharedAddress(barriers);
+    const std::uint32_t base = (sharedAddress(shared) + 1023U) & ~1023U;
+    const std::uint32_t full = sharedAddress(barriers);
     const std::uint32_t empty = full + S::count * 8;
     const int thread = static_cast<int>(threadIdx.x);
     if (thread == 32) {

@@ -6,6 +6,7 @@
 #include "cuda/vision/tile_attention.h"
 
 #include "cuda/common/reduce.cuh"
+#include "cuda/common/tensor.cuh"
 
 #include <cuda_bf16.h>
 
@@ -23,12 +24,6 @@ __device__ std::uint32_t pairOf(float low, float high)
     return *reinterpret_cast<const std::uint32_t *>(&pair);
 }
 
-__device__ void multiply(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1)
-{
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
 
 __device__ float quadMax(float value)
 {
