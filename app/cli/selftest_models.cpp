@@ -7,10 +7,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace cli {
 
@@ -18,6 +21,7 @@ namespace {
 
 constexpr int kAnswers = 8;
 constexpr int kLogitTokens = 48;
+constexpr const char *kUneven = "beginning and ending one by one";
 constexpr double kExactBound = 1e-3;
 constexpr double kFirstTokenBound = 5e-2; // of the likeliest token's probability; prompts on a card round to bfloat16
 
@@ -35,10 +39,10 @@ struct Told {
 };
 
 // Prompts of different lengths whose first tokens differ; every second answer is drawn.
-engine::GenerationRequest request(const Session &session, engine::ModelId model, int index, int tokens)
+engine::GenerationRequest request(const Session &session, engine::ModelId model, int index, int tokens, int promptTokens)
 {
     const int room = std::max(session.contextOf(model) - tokens - 1, 1);
-    const int length = std::min(30 + 15 * index, room);
+    const int length = std::min(promptTokens, room);
     const int ids = std::max(session.vocabularyOf(model) - 2, 1);
     engine::GenerationRequest request;
     request.model = model;
@@ -52,19 +56,35 @@ engine::GenerationRequest request(const Session &session, engine::ModelId model,
     return request;
 }
 
-engine::Result<std::vector<Told>> answer(Session &session, const std::vector<engine::GenerationRequest> &requests)
+// Prompts of 30 to 135 tokens and answers of equal length.
+engine::GenerationRequest shortRequest(const Session &session, engine::ModelId model, int index, int tokens)
+{
+    return request(session, model, index, tokens, 30 + 15 * index);
+}
+
+// Answers that end one after the other; two of them pass 512 and 1,024 tokens, where the context is as long.
+engine::GenerationRequest unevenRequest(const Session &session, engine::ModelId model, int index)
+{
+    const int prompt = index == 0 ? 1004 : index == 1 ? 500 : 30 + 15 * index;
+    return request(session, model, index, index < 2 ? 60 : 5 + 7 * index, prompt);
+}
+
+// A request starts when those before it have told `stagger` tokens each, or have ended.
+engine::Result<std::vector<Told>> answer(Session &session, const std::vector<engine::GenerationRequest> &requests,
+                                         std::size_t stagger = 0)
 {
     std::vector<std::unique_ptr<engine::Generation>> running;
-    for (const engine::GenerationRequest &request : requests)
-        running.push_back(session.runtime().start(request, ring));
-    std::vector<Told> told(running.size());
-    std::size_t ended = 0;
-    while (ended < running.size()) {
+    std::vector<Told> told(requests.size());
+    std::size_t ended = 0, tokens = 0;
+    while (ended < requests.size()) {
+        while (running.size() < requests.size() && (tokens >= stagger * running.size() || ended == running.size()))
+            running.push_back(session.runtime().start(requests[running.size()], ring));
         bool any = false;
         for (std::size_t i = 0; i < running.size(); ++i) {
             for (const engine::GenerationEvent &event : running[i]->takeEvents()) {
                 any = true;
                 if (const auto *token = std::get_if<engine::TokenRecord>(&event)) {
+                    ++tokens;
                     told[i].ids.push_back(token->id);
                     told[i].probabilities.push_back(token->probability);
                     for (const engine::TokenAlternative &other : token->alternatives) {
@@ -79,7 +99,7 @@ engine::Result<std::vector<Told>> answer(Session &session, const std::vector<eng
                 }
             }
         }
-        if (!any && ended < running.size())
+        if (!any && ended < requests.size())
             waitForRing();
     }
     return told;
@@ -128,6 +148,8 @@ public:
     {
         if (m_options.device != "cpu" && isAsked("logits"))
             ENGINE_CHECK(logits());
+        if (isAsked(kUneven))
+            ENGINE_CHECK(comingAndGoing());
         const bool wantsFirst = m_options.device != "cpu" && isAsked("first tokens");
         if (!isAsked("alone and among eight") && !isAsked("the same twice") && !wantsFirst)
             return m_failures;
@@ -136,7 +158,7 @@ public:
         m_name = session.nameOf(model);
         std::vector<engine::GenerationRequest> requests;
         for (int i = 0; i < kAnswers; ++i)
-            requests.push_back(request(session, model, i, 24));
+            requests.push_back(shortRequest(session, model, i, 24));
         // The first answers find nothing of their prompts in the cache, all later ones the same part.
         ENGINE_TRY(const std::vector<Told> before, answer(session, requests));
         ENGINE_TRY(const std::vector<Told> together, answer(session, requests));
@@ -207,6 +229,45 @@ private:
         return engine::Done{};
     }
 
+    // Answers that begin and end while others are told, against each of them alone; on a card alone also means that no
+    // step begins before the tokens of the one before it are read.
+    engine::Status comingAndGoing()
+    {
+        const auto told = [&](bool together) -> engine::Result<std::vector<Told>> {
+            Session session;
+            ENGINE_TRY(const engine::ModelId model, session.load(m_options));
+            m_name = session.nameOf(model);
+            std::vector<engine::GenerationRequest> requests;
+            for (int i = 0; i < kAnswers; ++i)
+                requests.push_back(unevenRequest(session, model, i));
+            ENGINE_CHECK(answer(session, requests)); // afterwards all find the same part of their prompts in the cache
+            if (together)
+                return answer(session, requests, 3);
+            std::vector<Told> alone;
+            for (const engine::GenerationRequest &request : requests) {
+                ENGINE_TRY(std::vector<Told> one, answer(session, {request}));
+                alone.push_back(std::move(one[0]));
+            }
+            return alone;
+        };
+        ENGINE_TRY(const std::vector<Told> together, told(true));
+        const char *set = std::getenv("DIPTYCH_CUDA_AHEAD"); // read when a card is opened
+        const std::optional<std::string> before = set ? std::optional<std::string>(set) : std::nullopt;
+        setenv("DIPTYCH_CUDA_AHEAD", "0", 1);
+        const engine::Result<std::vector<Told>> alone = told(false);
+        if (before)
+            setenv("DIPTYCH_CUDA_AHEAD", before->c_str(), 1);
+        else
+            unsetenv("DIPTYCH_CUDA_AHEAD");
+        if (!alone)
+            return alone.error();
+        int other = 0;
+        for (std::size_t i = 0; i < together.size(); ++i)
+            other += together[i] == (*alone)[i] ? 0 : 1;
+        add(kUneven, "answers of 19 to 60 tokens", other, 0);
+        return engine::Done{};
+    }
+
     engine::Result<std::vector<Told>> firstTokensOnHost(const std::string &requantize)
     {
         Session session;
@@ -216,7 +277,7 @@ private:
         ENGINE_TRY(const engine::ModelId model, session.load(options));
         std::vector<engine::GenerationRequest> requests;
         for (int i = 0; i < kAnswers; ++i) {
-            requests.push_back(request(session, model, i, 24));
+            requests.push_back(shortRequest(session, model, i, 24));
             requests.back().sampling.maxTokens = 1;
         }
         return answer(session, requests);

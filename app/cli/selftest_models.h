@@ -14,8 +14,8 @@ namespace cli {
 using ReportRow = std::function<void(const engine::SelftestRow &row)>;
 
 // A whole model on the device of `options`: eight answers together and each alone, equal to the bit in tokens and
-// probabilities; the same twice; and on a card float32 logits and first tokens against the processor. Checks whose name
-// holds `only`. Gives the number of failures; waits, as Session does.
+// probabilities; the same of answers that begin and end one by one; the same twice; and on a card float32 logits and first
+// tokens against the processor. Checks whose name holds `only`. Gives the number of failures; waits, as Session does.
 engine::Result<int> checkModel(const engine::LoadOptions &options, const std::string &only, const ReportRow &report);
 
 } // namespace cli
