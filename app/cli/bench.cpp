@@ -92,11 +92,13 @@ int run(BenchCommand options)
     // Weights are read once a step, whatever the batch.
     const double bandwidth =
         results.front().readBytesPerToken * generate.mean / options.bench.batch / 1e9;
-    std::int64_t replayed = 0, recorded = 0, launched = 0;
+    std::int64_t replayed = 0, recorded = 0, launched = 0, ahead = 0, forgotten = 0;
     for (const engine::BenchResult &result : results) {
         replayed += result.replayedSteps;
         recorded += result.recordedSteps;
         launched += result.launchedSteps;
+        ahead += result.aheadSteps;
+        forgotten += result.forgottenSteps;
     }
     const bool records = replayed + recorded + launched > 0;
     const std::string refusal = results.back().recordingRefusal;
@@ -126,7 +128,8 @@ int run(BenchCommand options)
         {"machine_bandwidth_gbs", machine > 0 ? Json(machine) : Json()},
     };
     if (records)
-        json["steps"] = {{"replayed", replayed}, {"recorded", recorded}, {"launched", launched}, {"refusal", refusal}};
+        json["steps"] = {{"replayed", replayed}, {"recorded", recorded}, {"launched", launched},
+                         {"ahead", ahead}, {"forgotten", forgotten}, {"refusal", refusal}};
     const std::uint64_t planned = results.back().plannedBytes, used = results.back().usedBytes;
     if (used > 0)
         json["memory"] = {{"planned_bytes", planned}, {"used_bytes", used}};
@@ -153,8 +156,10 @@ int run(BenchCommand options)
         std::printf("of the last one %.1f ms for making its tiles and %.1f ms in the picture tower\n", results.back().resizeMs,
                     results.back().lookMs);
     if (records)
-        std::printf("steps: %lld replayed, %lld recorded, %lld launched operation by operation%s%s\n",
-                    static_cast<long long>(replayed), static_cast<long long>(recorded),
+        std::printf("steps: %lld replayed, %lld of them begun ahead and %lld more in vain, %lld recorded, %lld launched "
+                    "operation by operation%s%s\n",
+                    static_cast<long long>(replayed), static_cast<long long>(ahead - forgotten),
+                    static_cast<long long>(forgotten), static_cast<long long>(recorded),
                     static_cast<long long>(launched), refusal.empty() ? "" : "; not recorded: ",
                     refusal.c_str());
     if (used > 0)

@@ -344,6 +344,7 @@ struct DeviceMemory {
 // been recorded; and why the last recording failed.
 struct StepCounts {
     std::int64_t replayed = 0, recorded = 0, launched = 0;
+    std::int64_t ahead = 0, forgotten = 0; // begun before the tokens before were read; of these: another was asked for
     std::string_view refusal = {};
 };
 

@@ -164,7 +164,7 @@ bool onTiles(Context &c, const kc::AttentionArgs &base, const Context::Sequences
     const std::int64_t rows = base.table.rows;
     const std::int64_t width = std::int64_t{base.heads} * base.cache.valueDim;
     if (isDecode(sequences) && rows <= kc::kDecodeRows) {
-        const int context = isStep && c.stepFits ? c.stepContext : longestContext(sequences);
+        const int context = isStep && c.stepFits ? c.stepKind.context : longestContext(sequences);
         args.chunks = (context + kc::kChunkTokens - 1) / kc::kChunkTokens;
         const auto parts = static_cast<std::size_t>(rows * base.heads * args.chunks);
         args.partial = c.roomFor<float>(Room::Partial, parts * static_cast<std::size_t>(base.cache.valueDim));

@@ -65,8 +65,10 @@ std::vector<DiptychCudaSequence> sequencesOf(std::span<const KvSequence> sequenc
     std::vector<DiptychCudaSequence> result;
     result.reserve(sequences.size());
     for (const KvSequence &s : sequences) {
-        // Only the blocks that hold context travel to the device.
-        const int used = (s.firstPosition + s.rowCount + blockTokens - 1) / blockTokens;
+        // Only the blocks that hold context travel to the device, and the one that the next token of an answer will need.
+        const int end = s.firstPosition + s.rowCount;
+        const int last = s.rowCount == 1 ? end : end - 1;
+        const int used = std::min(last / blockTokens + 1, static_cast<int>(s.blocks.size()));
         result.push_back({s.firstRow, s.rowCount, s.firstPosition, used, s.blocks.data()});
     }
     return result;
@@ -496,7 +498,7 @@ public:
             return;
         const auto sequences = sequencesOf(inputs.sequences, inputs.blockTokens);
         m_api.beginStep(m_api.context, inputs.ids.data(), inputs.positions.data(), static_cast<std::int32_t>(inputs.ids.size()),
-            sequences.data(), static_cast<std::int32_t>(sequences.size()));
+            sequences.data(), static_cast<std::int32_t>(sequences.size()), inputs.blockTokens);
     }
     Replay replay(std::uint64_t key) override
     {
@@ -512,7 +514,8 @@ public:
     StepCounts stepCounts() const override
     {
         const DiptychCudaSteps steps = m_api.steps(m_api.context);
-        return {.replayed = steps.replayed, .recorded = steps.recorded, .launched = steps.launched, .refusal = steps.refusal};
+        return {.replayed = steps.replayed, .recorded = steps.recorded, .launched = steps.launched, .ahead = steps.ahead,
+                .forgotten = steps.forgotten, .refusal = steps.refusal};
     }
     std::string deviceName() const override { return m_api.deviceName(m_api.context); }
     DeviceMemory memory() override

@@ -8,10 +8,18 @@
 namespace plugin {
 
 // The current device is a property of the calling thread, so every call names it.
-Context &withPending(void *context)
+Context &stepOf(void *context)
 {
     auto &result = *static_cast<Context *>(context);
     cudaSetDevice(result.device);
+    return result;
+}
+
+Context &withPending(void *context)
+{
+    Context &result = stepOf(context);
+    result.forgetAhead();
+    result.progress = Context::Stage::Other;
     return result;
 }
 
@@ -234,6 +242,7 @@ void Context::wrote(const float *data, std::int64_t rows, std::int64_t columns, 
 
 void Context::forgetRecorded()
 {
+    cudaStreamSynchronize(stream); // one may be at work
     for (auto &[key, entry] : recorded) {
         if (entry.graph != nullptr)
             cudaGraphExecDestroy(entry.graph);
@@ -241,11 +250,20 @@ void Context::forgetRecorded()
     recorded.clear();
 }
 
+cudaGraphExec_t Context::aheadOf(std::int64_t rows) const
+{
+    if (!runsAhead || progress != Stage::Replayed || !continuesAnswers || failed()
+        || rows != static_cast<std::int64_t>(numbers.rows()) || !canForesee(numbers, kc::kStepTokens))
+        return nullptr;
+    const auto found = recorded.find(stepKey);
+    return found != recorded.end() && found->second.generation == generation ? found->second.graph : nullptr;
+}
+
 kc::RowTable Context::tableOf(const DiptychCudaSequence *sequences, std::int32_t count)
 {
     kc::RowTable table;
     if (count < 0 && stepFits) {
-        table.rows = stepRows;
+        table.rows = static_cast<int>(numbers.rows());
         table.positions = stepPositionsDevice();
         table.firstBlock = table.positions + kStepRows;
         table.blocks = table.firstBlock + kStepRows;
@@ -279,13 +297,13 @@ const std::int32_t *Context::positionsOf(const std::int32_t *positions, std::int
 {
     if (positions != nullptr)
         return stage(positions, static_cast<std::size_t>(rows));
-    return stepFits ? stepPositionsDevice() : stage(stepPositions.data(), stepPositions.size());
+    return stepFits ? stepPositionsDevice() : stage(numbers.positions.data(), numbers.positions.size());
 }
 
 void Context::close()
 {
-    cudaStreamSynchronize(stream);
-    forgetRecorded();
+    forgetRecorded(); // waits
+    cudaEventDestroy(chosenEvent);
     staging.close();
     cudaFreeHost(stepHost);
     cudaFreeHost(bounce);

@@ -4,6 +4,7 @@
 
 // What the plug-in keeps for one card: its stream, its buffers, the numbers of the step, recorded steps. One thread.
 
+#include "backend/cuda_ahead.h"
 #include "backend/cuda_plugin_api.h"
 
 #include "cuda/attention/step.h"
@@ -178,13 +179,10 @@ struct Context {
     static constexpr std::size_t kStepBytes = std::size_t{4} << 20;
     unsigned char *stepHost = nullptr, *stepDevice = nullptr; // pinned; ids, positions, first blocks, blocks
     bool stepFits = false;                                    // the numbers of this step lie there
-    int stepRows = 0;
-    bool stepIsDecode = false; // one row a sequence
-    int stepContext = 0;       // the longest, rounded up to a power of two
-    bool stepHasShort = false; // rows for the kernels of step.h
+    StepNumbers numbers, nextNumbers; // of this step; room for those of the next
+    StepKind stepKind;                // its rows in reach of the kernels of step.h are the short ones
     void *bounce = nullptr; // pinned
     std::vector<DiptychCudaSequence> stepSequences;
-    std::vector<std::int32_t> stepPositions, stepIds;
     const std::int32_t *stepIdsDevice() const { return reinterpret_cast<const std::int32_t *>(stepDevice); }
     const std::int32_t *stepPositionsDevice() const { return stepIdsDevice() + kStepRows; }
 
@@ -201,8 +199,29 @@ struct Context {
         if (recording && *refusal == '\0')
             refusal = why;
     }
-    DiptychCudaSteps steps{0, 0, 0, ""};
+    DiptychCudaSteps steps{0, 0, 0, 0, 0, ""};
     std::uint64_t recordingKey = 0;
+
+    // The step made ahead: behind the choice of a replayed step's tokens the same recording is queued again, for the ids
+    // chosen and the positions after them, while the host still waits for the tokens. Nothing waits for it: all that comes
+    // later on the stream comes after it. It writes what the step it repeats has written (working memory, logits) and cache
+    // rows behind the last of each sequence, in blocks that no other sequence reads before they are full; when a block has
+    // gone to another sequence, that one writes a row before it reads it. So it may be forgotten at any time, and any
+    // operation that comes between forgets it.
+    enum class Stage { Other, Begun, Replayed, Chosen, Finished }; // of steps without a foreign operation
+    Stage progress = Stage::Other;
+    bool runsAhead = true;              // DIPTYCH_CUDA_AHEAD=0: never
+    bool continuesAnswers = false;      // this step is the one after the step before; the next will be, too
+    bool isAhead = false;               // a step is queued that nobody has asked for
+    std::uint64_t stepKey = 0;          // of the recording replayed
+    std::vector<std::int32_t> chosen;   // ids of the step made ahead; -1: none
+    cudaEvent_t chosenEvent = nullptr;  // behind the choice
+    void forgetAhead()
+    {
+        steps.forgotten += isAhead ? 1 : 0;
+        isAhead = false;
+    }
+    cudaGraphExec_t aheadOf(std::int64_t rows) const; // null: not this step
     std::uint64_t generation = 0; // of the buffers' addresses
     void forgetRecorded();
 
@@ -241,6 +260,7 @@ private:
     bool grow(Buffer &buffer, std::size_t bytes);
 };
 
+Context &stepOf(void *context);        // for what belongs to the step itself, not an operation
 Context &of(void *context);            // for an operation: what is pending goes before it
 Context &withPending(void *context);   // leaves it pending
 kc::WeightView viewOf(const DiptychCudaWeight &w);

@@ -28,7 +28,7 @@ void closeContext(void *context)
 
 void memory(void *context, std::uint64_t *free, std::uint64_t *total)
 {
-    of(context);
+    stepOf(context);
     std::size_t f = 0;
     std::size_t t = 0;
     cudaMemGetInfo(&f, &t);
@@ -63,8 +63,15 @@ void toDevice(void *context, void *device, const void *host, std::size_t bytes)
 
 int finishStep(void *context, char *error, std::size_t errorBytes)
 {
-    Context &c = of(context);
-    c.note(cudaStreamSynchronize(c.stream), "step");
+    Context &c = stepOf(context);
+    c.queuePending();
+    // Behind a choice there is nothing to wait for but a step made ahead.
+    const bool hasWaited = c.progress == Context::Stage::Chosen && !c.failed();
+    if (!hasWaited) {
+        c.forgetAhead();
+        c.note(cudaStreamSynchronize(c.stream), "step");
+    }
+    c.progress = hasWaited ? Context::Stage::Finished : Context::Stage::Other;
     c.staging.reset();
     const cudaError_t result = c.error;
     c.error = cudaSuccess;
@@ -201,7 +208,7 @@ void copyRows(void *context, DiptychCudaRows destination, DiptychCudaRows source
     c.note(kc::copyRows(viewOf(destination), viewOf(source), c.stream), "copy");
 }
 
-const char *deviceName(void *context) { return of(context).name.c_str(); }
+const char *deviceName(void *context) { return stepOf(context).name.c_str(); }
 
 std::size_t packedBytes(void *, const DiptychCudaWeight *w)
 {
@@ -229,53 +236,64 @@ int fitsHalf(void *context, const void *bfloats, std::int64_t count)
     return result == 0 && !c.failed() ? 1 : 0;
 }
 
-void beginStep(void *context, const std::int32_t *ids, const std::int32_t *positions, std::int32_t rows,
-    const DiptychCudaSequence *sequences, std::int32_t sequenceCount)
+// First blocks of the rows and the blocks, and before them, if wanted, ids and positions.
+void uploadNumbers(Context &c, bool onlyBlocks)
 {
-    Context &c = of(context);
-    c.stepSequences.assign(sequences, sequences + sequenceCount);
-    c.stepPositions.assign(positions, positions + rows);
-    c.stepIds.assign(ids, ids + rows);
-    c.stepRows = rows;
-    c.stepIsDecode = true;
-    c.stepHasShort = false;
-    c.shortRows.reset();
-    int context_ = 1;
-    std::size_t blocks = 0;
-    for (const DiptychCudaSequence &s : c.stepSequences) {
-        c.stepIsDecode = c.stepIsDecode && s.rowCount == 1;
-        c.stepHasShort = c.stepHasShort || s.firstPosition < kc::kStepTokens;
-        context_ = std::max(context_, s.firstPosition + s.rowCount);
-        blocks += static_cast<std::size_t>(s.blockCount);
-    }
-    c.stepContext = static_cast<int>(std::bit_ceil(static_cast<unsigned>(std::max(context_, 512))));
-    const std::size_t numbers = static_cast<std::size_t>(3 * Context::kStepRows) + blocks;
-    c.stepFits = rows <= Context::kStepRows && numbers * sizeof(std::int32_t) <= Context::kStepBytes;
-    if (!c.stepFits)
-        return;
     auto *host = reinterpret_cast<std::int32_t *>(c.stepHost); // free: the step before has been waited for
-    std::copy_n(ids, rows, host);
-    std::copy_n(positions, rows, host + Context::kStepRows);
-    std::int32_t *firstBlock = host + 2 * Context::kStepRows;
-    std::int32_t *target = host + 3 * Context::kStepRows;
-    std::int32_t used = 0;
-    for (const DiptychCudaSequence &s : c.stepSequences) {
-        for (int i = 0; i < s.rowCount; ++i)
-            firstBlock[s.firstRow + i] = used;
-        std::copy_n(s.blocks, s.blockCount, target + used);
-        used += s.blockCount;
-    }
-    c.note(cudaMemcpyAsync(c.stepDevice, c.stepHost, numbers * sizeof(std::int32_t), cudaMemcpyHostToDevice, c.stream),
+    std::ranges::copy(c.numbers.ids, host);
+    std::ranges::copy(c.numbers.positions, host + Context::kStepRows);
+    std::ranges::copy(c.numbers.firstBlock, host + 2 * Context::kStepRows);
+    std::ranges::copy(c.numbers.blocks, host + 3 * Context::kStepRows);
+    const std::size_t first = onlyBlocks ? 2 * Context::kStepRows : 0;
+    const std::size_t end = 3 * Context::kStepRows + c.numbers.blocks.size();
+    c.note(cudaMemcpyAsync(reinterpret_cast<std::int32_t *>(c.stepDevice) + first, host + first,
+               (end - first) * sizeof(std::int32_t), cudaMemcpyHostToDevice, c.stream),
         "numbers of the step");
+}
+
+void beginStep(void *context, const std::int32_t *ids, const std::int32_t *positions, std::int32_t rows,
+    const DiptychCudaSequence *sequences, std::int32_t sequenceCount, std::int32_t blockTokens)
+{
+    Context &c = stepOf(context);
+    c.queuePending();
+    c.stepSequences.assign(sequences, sequences + sequenceCount);
+    const auto count = static_cast<std::size_t>(rows);
+    setNumbers(c.nextNumbers, {ids, count}, {positions, count}, c.stepSequences, blockTokens);
+    const bool follows = c.progress == Context::Stage::Finished;
+    const bool isReady = follows && c.isAhead && isForeseen(c.numbers, c.chosen, c.nextNumbers);
+    const bool bringsBlocks = isReady && hasOtherBlocks(c.numbers, c.nextNumbers);
+    c.continuesAnswers = follows && continues(c.numbers, c.nextNumbers);
+    if (!isReady)
+        c.forgetAhead();
+    std::swap(c.numbers, c.nextNumbers);
+    c.stepKind = kindOf(c.numbers, kc::kStepTokens);
+    c.shortRows.reset();
+    const std::size_t total = static_cast<std::size_t>(3 * Context::kStepRows) + c.numbers.blocks.size();
+    c.stepFits = rows <= Context::kStepRows && total * sizeof(std::int32_t) <= Context::kStepBytes;
+    c.progress = c.stepFits ? Context::Stage::Begun : Context::Stage::Other;
+    if (!c.stepFits)
+        c.forgetAhead();
+    else if (!isReady || bringsBlocks)
+        uploadNumbers(c, isReady);
 }
 
 // A step runs plainly once, so that every buffer has its size, is recorded the second time and replayed from then on.
 int replay(void *context, std::uint64_t key)
 {
-    Context &c = of(context);
-    if (!c.stepFits || !c.stepIsDecode || c.failed())
+    Context &c = stepOf(context);
+    c.queuePending();
+    const bool isFirst = c.progress == Context::Stage::Begun; // nothing of the step was queued before
+    c.progress = Context::Stage::Other;
+    key = (key ^ static_cast<std::uint64_t>(c.stepKind.context + (c.stepKind.hasShort ? 1 : 0))) * 0x9E3779B97F4A7C15ULL;
+    if (isFirst && c.isAhead && key == c.stepKey) {
+        c.isAhead = false;
+        c.progress = Context::Stage::Replayed;
+        ++c.steps.replayed;
+        return 2;
+    }
+    c.forgetAhead();
+    if (!c.stepFits || !c.numbers.isDecode || c.failed())
         return 0;
-    key = (key ^ static_cast<std::uint64_t>(c.stepContext + (c.stepHasShort ? 1 : 0))) * 0x9E3779B97F4A7C15ULL;
     if (c.recorded.size() >= kMostRecorded && !c.recorded.contains(key))
         c.forgetRecorded();
     Context::Recorded &entry = c.recorded[key];
@@ -287,6 +305,8 @@ int replay(void *context, std::uint64_t key)
     if (entry.graph != nullptr) {
         c.note(cudaGraphLaunch(entry.graph, c.stream), "recorded step");
         ++c.steps.replayed;
+        c.stepKey = key;
+        c.progress = isFirst ? Context::Stage::Replayed : Context::Stage::Other;
         return 2;
     }
     ++c.steps.launched;
@@ -335,7 +355,7 @@ int endRecording(void *context)
     return done ? 1 : 0;
 }
 
-DiptychCudaSteps steps(void *context) { return of(context).steps; }
+DiptychCudaSteps steps(void *context) { return stepOf(context).steps; }
 
 int refuse(char *error, std::size_t bytes, const std::string &why)
 {
@@ -357,9 +377,12 @@ void toHost(void *context, void *host, const void *device, std::size_t bytes)
 
 void choose(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices)
 {
-    Context &c = of(context);
+    Context &c = stepOf(context);
+    c.queuePending();
+    c.forgetAhead();
     const auto *rule = static_cast<const kernels::ChooseRule *>(rules);
     auto *target = static_cast<kernels::Choice *>(choices);
+    const cudaGraphExec_t next = c.aheadOf(logits.rows);
     for (std::int64_t first = 0; first < logits.rows; first += kc::kChooseRows) {
         const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(kc::kChooseRows, logits.rows - first));
         kc::ChooseArgs args;
@@ -370,12 +393,28 @@ void choose(void *context, DiptychCudaRows logits, std::int32_t count, const voi
         args.best = c.choosing.best;
         args.broken = c.choosing.broken;
         args.choices = static_cast<kernels::Choice *>(c.bounce); // no copy on the stream between a step and the next
+        if (next != nullptr) {
+            args.ids = reinterpret_cast<std::int32_t *>(c.stepDevice);
+            args.positions = args.ids + Context::kStepRows;
+        }
         std::copy_n(rule + first, rows, args.rules);
         c.note(kc::choose(args, c.stream), "choosing tokens");
-        c.note(cudaStreamSynchronize(c.stream), "choosing tokens");
+        c.note(cudaEventRecord(c.chosenEvent, c.stream), "choosing tokens");
+        if (next != nullptr && !c.failed()) {
+            c.note(cudaGraphLaunch(next, c.stream), "recorded step");
+            c.isAhead = true;
+            ++c.steps.ahead;
+        }
+        c.note(cudaEventSynchronize(c.chosenEvent), "choosing tokens");
         if (!c.failed())
             std::copy_n(args.choices, rows, target + first);
     }
+    if (c.isAhead) {
+        c.chosen.clear();
+        for (std::int64_t row = 0; row < logits.rows; ++row)
+            c.chosen.push_back(c.failed() || target[row].state != kernels::ChoiceState::Chosen ? -1 : target[row].id);
+    }
+    c.progress = Context::Stage::Chosen;
 }
 
 } // namespace plugin
@@ -413,6 +452,8 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
     context->device = device;
     context->exact = exact != 0;
     context->name = properties.name;
+    const char *ahead = std::getenv("DIPTYCH_CUDA_AHEAD"); // 0: a step waits for the tokens it begins with
+    context->runsAhead = ahead == nullptr || std::strcmp(ahead, "0") != 0;
     kc::card().chained = properties.major >= 9;
     const char *warpgroups = std::getenv("DIPTYCH_CUDA_WARPGROUPS"); // 0: the kernels of other cards
     kc::card().warpgroups = properties.major == 9 && (warpgroups == nullptr || std::strcmp(warpgroups, "0") != 0);
@@ -422,6 +463,7 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
         || context->staging.open(16U << 20) != cudaSuccess
         || cudaMallocHost(reinterpret_cast<void **>(&context->stepHost), Context::kStepBytes) != cudaSuccess
         || cudaMallocHost(&context->bounce, kBounceBytes) != cudaSuccess
+        || cudaEventCreateWithFlags(&context->chosenEvent, cudaEventDisableTiming) != cudaSuccess
         || cudaMalloc(reinterpret_cast<void **>(&context->stepDevice), Context::kStepBytes) != cudaSuccess
         || cudaMalloc(reinterpret_cast<void **>(&context->tickets), kc::kRouterRows * sizeof(int)) != cudaSuccess
         || cudaMemset(context->tickets, 0, kc::kRouterRows * sizeof(int)) != cudaSuccess

@@ -12,7 +12,7 @@
 
 extern "C" {
 
-#define DIPTYCH_CUDA_ABI 7u
+#define DIPTYCH_CUDA_ABI 8u
 
 enum DiptychCudaLayout {
     DIPTYCH_CUDA_ROWS = 0,   // rows as the file has them; products in float32
@@ -119,6 +119,8 @@ struct DiptychCudaPictureLayer { // pictureLayer of backend.h
 struct DiptychCudaSteps { // since the context was opened
     std::int64_t replayed, recorded;
     std::int64_t launched;  // could have been one of the two: operations launched one by one
+    std::int64_t ahead;     // queued before the host had read the tokens they begin with; part of `replayed` once asked for
+    std::int64_t forgotten; // of these: another step was asked for
     const char *refusal;    // why the last recording failed; empty: none did
 };
 
@@ -169,7 +171,7 @@ struct DiptychCudaApi {
     // Ids, positions and block tables of a step, once. Operations that get `sequenceCount` -1, or no positions or ids,
     // use these.
     void (*beginStep)(void *context, const std::int32_t *ids, const std::int32_t *positions, std::int32_t rows,
-        const DiptychCudaSequence *sequences, std::int32_t sequenceCount);
+        const DiptychCudaSequence *sequences, std::int32_t sequenceCount, std::int32_t blockTokens);
     // 0: run the operations. 1: run them, they are recorded. 2: the recorded ones are queued.
     int (*replay)(void *context, std::uint64_t key);
     int (*endRecording)(void *context); // 1: recorded and queued. 0: run the operations again, unrecorded.
@@ -188,7 +190,8 @@ struct DiptychCudaApi {
     // The router's product [experts, hidden] F32, then route; args.logits is written.
     void (*router)(void *context, DiptychCudaRows input, DiptychCudaWeight weight, const DiptychCudaRoute *args);
     DiptychCudaSteps (*steps)(void *context);
-    // kernels::ChooseRule [rows] to kernels::Choice [rows], ids below `count`; waits.
+    // kernels::ChooseRule [rows] to kernels::Choice [rows], ids below `count`; waits. Behind a replayed step the next one is
+    // queued with the tokens chosen; beginStep and replay find it there when they ask for just that step (cuda_ahead.h).
     void (*choose)(void *context, DiptychCudaRows logits, std::int32_t count, const void *rules, void *choices);
     // One launch a list: rows [firstRow, firstRow + rowCount) of query and output over its keys and values [tokens, width].
     void (*crossModalAttention)(void *context, DiptychCudaRows query, DiptychCudaRows output, std::int32_t heads,

@@ -616,7 +616,7 @@ void embed(void *context, DiptychCudaWeight table, const std::int32_t *ids, std:
     Context &c = of(context);
     c.wrote(output);
     const std::int32_t *staged = ids == nullptr && c.stepFits ? c.stepIdsDevice()
-        : c.stage(ids != nullptr ? ids : c.stepIds.data(), static_cast<std::size_t>(count));
+        : c.stage(ids != nullptr ? ids : c.numbers.ids.data(), static_cast<std::size_t>(count));
     if (table.layout == DIPTYCH_CUDA_PACKED) {
         kc::PackedEmbedArgs args;
         args.data = static_cast<const std::uint8_t *>(table.data);

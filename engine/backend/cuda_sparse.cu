@@ -24,7 +24,7 @@ void selectTokens(void *context, const DiptychCudaSelection *in, DiptychCudaKv l
     args.cache = viewOf(layer);
     args.table = c.tableOf(sequences, sequenceCount);
     // Of a recorded step the longest context it will be replayed for.
-    args.longest = sequenceCount < 0 && c.stepFits ? c.stepContext : 1;
+    args.longest = sequenceCount < 0 && c.stepFits ? c.stepKind.context : 1;
     const Context::Sequences all = c.sequencesOf(sequences, sequenceCount);
     for (int s = 0; s < all.count; ++s)
         args.longest = std::max(args.longest, all.data[s].firstPosition + all.data[s].rowCount);

@@ -71,12 +71,22 @@ struct BenchSequence {
 };
 
 // What the row of a running answer asks for: a token where the device chooses them itself, as scheduler.cpp has it.
-void wantNext(BatchBuilder &builder, const LoadedParts &parts, int row)
+void wantNext(BatchBuilder &builder, const LoadedParts &parts, int row, const kernels::ChooseRule &rule = {})
 {
     if (parts.bundle.text->prefersChoosing())
-        builder.wantToken(row, {}, parts.bundle.text->config().vocabulary);
+        builder.wantToken(row, rule, parts.bundle.text->config().vocabulary);
     else
         builder.wantLogits(row);
+}
+
+// A draw that takes every id about as often as any other, whatever the weights: answers of random models would end in
+// loops otherwise, and their experts would not be used as a text uses them.
+kernels::ChooseRule evenDraw(std::mt19937_64 &random)
+{
+    kernels::ChooseRule rule;
+    rule.temperature = 1000.0F;
+    rule.share = std::uniform_real_distribution<double>(0.0, 1.0)(random);
+    return rule;
 }
 
 // Reads positions [from, to) of every sequence, in chunks; logits for the last of each.
@@ -230,10 +240,16 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
             if (stop.stop_requested())
                 return cancelled();
             BatchBuilder builder;
-            for (const auto &sequence : sequences)
-                wantNext(builder, parts, builder.addRows(sequence->ids, depth + i, depth + i + 1,
-                                                         sequence->table.blocks()));
+            for (const auto &sequence : sequences) {
+                const int row = builder.addRows(sequence->ids, depth + i, depth + i + 1, sequence->table.blocks());
+                wantNext(builder, parts, row, evenDraw(random));
+            }
             ENGINE_CHECK(builder.run(parts, {}, logits));
+            // Answers go on with the tokens chosen, or with the random ids they have.
+            for (std::size_t s = 0; s < builder.choices().size(); ++s) {
+                if (const kernels::Choice &choice = builder.choices()[s].choice; choice.state == kernels::ChoiceState::Chosen)
+                    sequences[s]->ids[static_cast<std::size_t>(depth + i + 1)] = choice.id;
+            }
         }
         result.generateTokensPerSecond = options.generateTokens * options.batch * 1000.0 /
                                          millisecondsBetween(begin, Clock::now());
@@ -241,6 +257,8 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
         result.replayedSteps = after.replayed - before.replayed;
         result.recordedSteps = after.recorded - before.recorded;
         result.launchedSteps = after.launched - before.launched;
+        result.aheadSteps = after.ahead - before.ahead;
+        result.forgottenSteps = after.forgotten - before.forgotten;
         result.recordingRefusal = after.refusal;
     }
     if (!parts.backend->hostMemory()) {

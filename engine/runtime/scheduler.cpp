@@ -351,6 +351,12 @@ std::vector<Sequence *> Scheduler::chooseRows()
             makeRoom(*sequence);
     }
     std::erase_if(ready, [](const Sequence *sequence) { return !sequence->isAdmitted(); });
+    // A card may begin the step after this one by itself, if it knows the block that the next token needs. Nobody makes
+    // room for that.
+    if (!m_parts.backend->hostMemory()) {
+        for (Sequence *sequence : ready)
+            sequence->table->reserve(std::min(sequence->length() + 1, m_parts.plan.contextTokens));
+    }
 
     Sequence *reading = nullptr;
     for (Sequence *sequence : ready) {

@@ -4,6 +4,7 @@
 // paths around a card: opening, memory, steps that fail.
 #include "fake_card.h"
 
+#include "backend/cuda_ahead.h"
 #include "backend/cuda_plugin_api.h"
 #include "kernels/choose.h"
 
@@ -14,6 +15,8 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 extern "C" __attribute__((visibility("default"))) FakeCard fakeCard;
 FakeCard fakeCard;
@@ -21,6 +24,9 @@ FakeCard fakeCard;
 namespace {
 
 constexpr std::size_t kHeader = 64; // the size lies before what is handed out
+constexpr std::int32_t kChosen = 100, kShortTokens = 1024;
+
+plugin::StepNumbers lastStep;
 
 // Stands for every operation that queues work: arguments are left alone, and what asks whether it was done hears no.
 int nothing()
@@ -82,14 +88,26 @@ int finishStep(void *, char *error, std::size_t errorBytes)
 }
 
 std::size_t packedBytes(void *, const DiptychCudaWeight *) { return 0; }
-DiptychCudaSteps steps(void *) { return {0, 0, 0, ""}; }
+DiptychCudaSteps steps(void *) { return {0, 0, 0, 0, 0, ""}; }
+
+void beginStep(void *, const std::int32_t *ids, const std::int32_t *positions, std::int32_t rows,
+    const DiptychCudaSequence *sequences, std::int32_t sequenceCount, std::int32_t blockTokens)
+{
+    const auto count = static_cast<std::size_t>(rows);
+    plugin::StepNumbers step;
+    plugin::setNumbers(step, {ids, count}, {positions, count}, {sequences, static_cast<std::size_t>(sequenceCount)}, blockTokens);
+    const std::vector<std::int32_t> chosen(count, kChosen);
+    fakeCard.answerSteps += step.isDecode ? 1 : 0;
+    fakeCard.foreseenSteps += plugin::canForesee(lastStep, kShortTokens) && plugin::isForeseen(lastStep, chosen, step) ? 1 : 0;
+    lastStep = std::move(step);
+}
 
 void choose(void *, DiptychCudaRows logits, std::int32_t, const void *, void *choices)
 {
     auto *chosen = static_cast<kernels::Choice *>(choices);
     for (std::int64_t row = 0; row < logits.rows; ++row) {
         chosen[row] = {};
-        chosen[row].id = 100;
+        chosen[row].id = kChosen;
         chosen[row].state = kernels::ChoiceState::Chosen;
     }
 }
@@ -139,6 +157,7 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
     api->toDevice = toDevice;
     api->toHost = toHost;
     api->finishStep = finishStep;
+    api->beginStep = beginStep;
     api->packedBytes = packedBytes;
     api->steps = steps;
     api->choose = choose;

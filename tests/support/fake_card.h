@@ -15,5 +15,7 @@ struct FakeCard {
     std::atomic<bool> isLost{false};                  // every step fails
     std::atomic<int> fullAfterSteps{-1};              // one step finds no memory after so many; -1: never
     std::atomic<int> stepMicroseconds{0};             // what a step takes
+    std::atomic<int> answerSteps{0};                  // steps of running answers,
+    std::atomic<int> foreseenSteps{0};                // of these: the card could have begun them by itself (cuda_ahead.h)
 };
 #define FAKE_CARD_SYMBOL "fakeCard"

@@ -79,6 +79,8 @@ struct BenchResult {
     // Generated steps on a device that records them: queued as one piece, recorded, or operation by operation; the last
     // reason why a recording failed.
     std::int64_t replayedSteps = 0, recordedSteps = 0, launchedSteps = 0;
+    // Begun before the tokens of the step before were read; of these, in vain.
+    std::int64_t aheadSteps = 0, forgottenSteps = 0;
     std::string recordingRefusal;
     std::uint64_t plannedBytes = 0, usedBytes = 0; // of a card: by the plan before loading; taken since the card was opened
 };

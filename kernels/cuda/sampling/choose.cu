@@ -184,6 +184,18 @@ __device__ void findMass(Shared &shared, double wanted)
     __syncthreads();
 }
 
+// A row without a token keeps its numbers: the step after it makes the same once more.
+__device__ void finishRow(const ChooseArgs &args, Choice &choice, std::int32_t id, float logit)
+{
+    choice.id = id;
+    choice.logit = logit;
+    choice.state = ChoiceState::Chosen;
+    if (args.ids != nullptr) {
+        args.ids[blockIdx.x] = id;
+        ++args.positions[blockIdx.x];
+    }
+}
+
 __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__ ChooseArgs args)
 {
     __shared__ Shared shared;
@@ -258,11 +270,8 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
         total = sum;
     }
     if (isGreedy) {
-        if (thread == 0) {
-            choice.id = static_cast<std::int32_t>(UINT_MAX - static_cast<unsigned>(packed & UINT_MAX));
-            choice.logit = best;
-            choice.state = ChoiceState::Chosen;
-        }
+        if (thread == 0)
+            finishRow(args, choice, static_cast<std::int32_t>(UINT_MAX - static_cast<unsigned>(packed & UINT_MAX)), best);
         return;
     }
 
@@ -369,9 +378,7 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
     for (int id = first; id < end; ++id) {
         before += keptUnits(id);
         if (static_cast<double>(before) > target) {
-            choice.id = id;
-            choice.logit = row[id];
-            choice.state = ChoiceState::Chosen;
+            finishRow(args, choice, id, row[id]);
             return;
         }
     }

@@ -20,6 +20,8 @@ struct ChooseArgs {
     unsigned long long *best = nullptr; // device [kChooseRows], zero before and after
     unsigned *broken = nullptr;         // device [kChooseRows], zero before and after
     Choice *choices = nullptr;          // [rows], device memory or pinned host memory
+    std::int32_t *ids = nullptr;        // device [rows]: the id chosen; null: not wanted
+    std::int32_t *positions = nullptr;  // device [rows], with `ids`: one more where an id was chosen
     ChooseRule rules[kChooseRows];
 };
 cudaError_t choose(const ChooseArgs &args, cudaStream_t stream);

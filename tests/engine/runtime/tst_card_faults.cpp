@@ -97,6 +97,8 @@ private slots:
         m_card->isLost = false;
         m_card->fullAfterSteps = -1;
         m_card->stepMicroseconds = 0;
+        m_card->answerSteps = 0;
+        m_card->foreseenSteps = 0;
     }
     // Every reason is said, the devices list it, and the processor answers all the same.
     void aCardThatCannotBeOpenedSaysWhyAndTheProcessorRuns_data()
@@ -151,6 +153,20 @@ private slots:
         }
         const auto missing = loadOn(*runtime, "cuda:3");
         QVERIFY(!missing.ok() && QString::fromStdString(missing.error().message).contains(u"no CUDA device 3"));
+    }
+    // Blocks of 16 tokens are announced a step before they are needed, so the card never has to wait for one.
+    void everyStepOfAnAnswerAfterItsFirstCanBeForeseen()
+    {
+        const auto runtime = Runtime::create();
+        const auto model = loadOn(*runtime, "cuda", 64);
+        QVERIFY(model.ok());
+        m_card->answerSteps = 0; // without those of the load
+        m_card->foreseenSteps = 0;
+        Answer answer(*runtime, *model, 60); // the whole context
+        QVERIFY(answer.wait(1000));
+        QCOMPARE(answer.tokens, 60);
+        QCOMPARE(m_card->answerSteps, 59);
+        QCOMPARE(m_card->foreseenSteps, 58);
     }
     void oneModelsShareOfACardCanBeSet()
     {
