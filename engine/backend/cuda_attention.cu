@@ -340,13 +340,12 @@ kc::LatentPrepareArgs prepareOf(Context &c, const DiptychCudaLatent &in, const D
     return args;
 }
 
-// One token a sequence; 0 where there are longer contexts, whose kernels the caller has to ask for.
+// One token a sequence; 0: not this shape.
 int latentStep(Context &c, const DiptychCudaLatentPrompt &in, const DiptychCudaRope &rope, const DiptychCudaKv &layer,
     const DiptychCudaSequence *sequences, std::int32_t sequenceCount)
 {
-    const Reach reach = reachOf(c.sequencesOf(sequences, sequenceCount));
-    if (!reach.someShort)
-        return 0;
+    const Context::Sequences each = c.sequencesOf(sequences, sequenceCount);
+    const Reach reach = reachOf(each);
     kc::LatentStepArgs args;
     args.prepare = prepareOf(c, in.latent, rope, layer, sequences, sequenceCount);
     args.keyUp = matrixOf(in.keyUp);
@@ -357,12 +356,20 @@ int latentStep(Context &c, const DiptychCudaLatentPrompt &in, const DiptychCudaR
     args.window = in.window;
     if (args.prepare.inverseFrequencies == nullptr || !kc::hasLatentStep(args))
         return 0;
-    if (reach.someLong) {
-        c.shortRows = args;
-        return 0;
-    }
     c.wrote(in.output);
-    c.note(kc::latentStep(args, c.stream), "attention");
+    if (reach.someShort)
+        c.note(kc::latentStep(args, c.stream), "attention");
+    if (reach.someLong) {
+        const int context = sequenceCount < 0 && c.stepFits ? c.stepKind.context : longestContext(each);
+        const kc::LatentLongRoom room = kc::latentLongRoom(args, context);
+        kc::LatentLongArgs parts{.step = args, .parts = room.parts};
+        parts.partial = c.roomFor<float>(Room::Partial, room.partial + room.queryWords);
+        parts.statistics = c.roomFor<float2>(Room::Statistics, room.statistics);
+        if (parts.partial == nullptr || parts.statistics == nullptr)
+            return 1; // noted
+        parts.query = reinterpret_cast<std::uint32_t *>(parts.partial + room.partial);
+        c.note(kc::latentLong(parts, c.stream), "attention");
+    }
     return 1;
 }
 
@@ -397,7 +404,6 @@ int latentPrompt(void *context, const DiptychCudaLatentPrompt *in, DiptychCudaRo
     const DiptychCudaLatent &l = in->latent;
     const Context::Sequences each = c.sequencesOf(sequences, sequenceCount);
     const std::int64_t rows = l.projected.rows;
-    c.shortRows.reset();
     if (rows == each.count && rows <= kc::kFewRows && isDecode(each) && isTiled(in->keyUp) && isTiled(in->valueUp))
         return latentStep(c, *in, rope, layer, sequences, sequenceCount);
     if (l.nope != kc::kPromptHeadDim || l.rope != kc::kPromptRope || in->valueUp.out != kc::kPromptHeadDim || l.latentWidth % 64 != 0

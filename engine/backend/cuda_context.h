@@ -165,9 +165,6 @@ struct Context {
         pendingHeads.reset();
         pendingParts.reset();
     }
-    // Latent attention of the rows with a short context in a step that has longer ones too: made last, over what was made
-    // of them, so that a row's bits do not depend on the others (step.h).
-    std::optional<kc::LatentStepArgs> shortRows;
     struct Choosing { // of tokens; device, zero between kernels
         unsigned long long *best = nullptr; // [kChooseRows]
         unsigned *broken = nullptr;         // [kChooseRows]

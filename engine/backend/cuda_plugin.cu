@@ -267,7 +267,6 @@ void beginStep(void *context, const std::int32_t *ids, const std::int32_t *posit
         c.forgetAhead();
     std::swap(c.numbers, c.nextNumbers);
     c.stepKind = kindOf(c.numbers, kc::kStepTokens);
-    c.shortRows.reset();
     const std::size_t total = static_cast<std::size_t>(3 * Context::kStepRows) + c.numbers.blocks.size();
     c.stepFits = rows <= Context::kStepRows && total * sizeof(std::int32_t) <= Context::kStepBytes;
     c.progress = c.stepFits ? Context::Stage::Begun : Context::Stage::Other;

@@ -543,17 +543,12 @@ void headLinear(void *context, const float *input, std::int64_t rows, std::int64
         }
         c.queuePending();
         c.wrote(output, rows, (heads - 1) * outputHeadStride + weight.out, outputRowStride);
-        const bool isResult = c.shortRows && c.shortRows->output == output;
         if (!small)
             c.note(kc::product(args.product, c.stream), "head linear");
-        else if (args.hasCombine || isResult)
+        else if (args.hasCombine)
             c.note(kc::fewHeads(args, c.stream), "head linear");
         else
             c.pendingHeads = args;
-        if (isResult) {
-            c.note(kc::latentStep(*c.shortRows, c.stream), "attention");
-            c.shortRows.reset();
-        }
         return;
     }
     c.queuePending();

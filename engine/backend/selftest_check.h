@@ -102,17 +102,25 @@ private:
         for (const bool isMixed : {false, true}) {
             for (const auto &[heads, kvHeads, dim] : {std::array{4, 0, 128}, std::array{8, 2, 128}, std::array{12, 2, 128}, std::array{7, 1, 128},
                      std::array{3, 3, 128}, std::array{9, 3, 64}, std::array{14, 2, 64}, std::array{8, 1, 64}}) {
-                StepAttention args{.seed = m_random(), .contexts = isMixed ? mixed : within, .heads = heads, .kvHeads = kvHeads, .dim = dim,
+                const StepAttention args{.seed = m_random(), .contexts = isMixed ? mixed : within, .heads = heads, .kvHeads = kvHeads, .dim = dim,
                     .window = isMixed && heads % 2 == 0 ? 90 : 0, .interleaved = (heads + kvHeads) % 4 == 0};
-                const std::string shape = (kvHeads > 0 ? text(heads) + "/" + text(kvHeads) + " heads of " + text(dim) : "latent, " + text(heads) + " heads")
-                    + (isMixed ? ", some contexts long" : "") + (args.window > 0 ? ", window" : "");
-                ENGINE_CHECK(compare("attention of steps", shape, std::max(m_bounds.few, m_bounds.rounded),
-                    [&](int side) { return runStepAttention(*m_backends[side], args, 0, 8); }));
-                ENGINE_CHECK(compareAlone("attention of steps", shape,
-                    [&](std::int64_t first, std::int64_t rows) { return runStepAttention(*m_backends[0], args, first, rows); }));
+                ENGINE_CHECK(stepAttention(args, isMixed ? ", some contexts long" : ""));
             }
         }
+        // Parts of 64 tokens and of 128, the limit between them, one token of a part; more heads than a tile.
+        constexpr std::array longer{8191, 1024, 9000, 0, 4095, 1087, 500, 2048};
+        for (const auto &[heads, window] : {std::array{16, 0}, std::array{20, 1500}})
+            ENGINE_CHECK(stepAttention({.seed = m_random(), .contexts = longer, .heads = heads, .kvHeads = 0, .window = window}, ", to 9,000 tokens"));
         return Done{};
+    }
+    Status stepAttention(const StepAttention &args, const std::string &contexts)
+    {
+        const std::string shape = (args.kvHeads > 0 ? text(args.heads) + "/" + text(args.kvHeads) + " heads of " + text(args.dim) : "latent, " + text(args.heads) + " heads")
+            + contexts + (args.window > 0 ? ", window" : "");
+        ENGINE_CHECK(compare("attention of steps", shape, std::max(m_bounds.few, m_bounds.rounded),
+            [&](int side) { return runStepAttention(*m_backends[side], args, 0, 8); }));
+        return compareAlone("attention of steps", shape,
+            [&](std::int64_t first, std::int64_t rows) { return runStepAttention(*m_backends[0], args, first, rows); });
     }
     Status prompts()
     {

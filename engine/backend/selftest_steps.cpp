@@ -102,7 +102,7 @@ private:
             rows += m_args.contexts[s];
         }
         ENGINE_TRY(const Placed keys, place(normals(rows * columns), columns));
-        ENGINE_TRY(const Placed values, place(normals(rows * columns), columns));
+        ENGINE_TRY(const Placed values, place(m_isLatent ? std::vector<float>(1) : normals(rows * columns), m_isLatent ? 1 : columns));
         m_backend.storeKv({.keys = keys.tensor, .values = m_isLatent ? Tensor{} : values.tensor, .layer = m_layer, .sequences = stored});
         return m_backend.finishStep();
     }

@@ -5,62 +5,19 @@
 // Bound: the latency of one chain of loads and three exchanges; on an H200 8.5 us in a step of V2-Lite, about 14 with 900 tokens.
 #include "cuda/attention/step.h"
 
-#include "cuda/attention/cluster.cuh"
-#include "cuda/common/tensor.cuh"
-#include "cuda/packed/unpack.cuh"
+#include "cuda/attention/latent.cuh"
 
 namespace kernels::cuda {
 
 namespace {
 
 using namespace cluster;
-
-constexpr int kLatent = 512, kRope = 64, kNope = 128, kValue = 128;
-
-// A vector as three columns of a product's right side, 24 bits of it: the sum of the three results is its product.
-constexpr int kPieces = 3;
-__device__ void cut(float x, __nv_bfloat16 *to, int stride)
-{
-#pragma unroll
-    for (int i = 0; i < kPieces; ++i) {
-        const __nv_bfloat16 piece = __float2bfloat16_rn(x);
-        to[i * stride] = piece;
-        x = __fsub_rn(x, __bfloat162float(piece));
-    }
-}
-// The lane's part of the right side: of columns lane / 4 (what is beyond the pieces is never looked at).
-__device__ const __nv_bfloat16 *pieceOf(const __nv_bfloat16 *pieces, int stride)
-{
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-    return pieces + min(lane / 4, kPieces - 1) * stride;
-}
-// Of a product's rows lane / 4 (`upper` false) and lane / 4 + 8 the sum over the pieces; in lanes that are a multiple of four.
-__device__ float sumOf(const float (&c)[4], bool upper)
-{
-    const float third = __shfl_down_sync(kAllLanes, upper ? c[2] : c[0], 1);
-    return __fadd_rn(__fadd_rn(upper ? c[2] : c[0], upper ? c[3] : c[1]), third);
-}
-// 16 rows of a matrix [., columns] times pieces [3][stride] from `first` on, 64 columns that lie in the lane's registers: of row
-// lane / 4 in held[0 and 1], of the row 8 further in held[2 and 3]; eight neighbouring columns each, so columns count in another
-// order than the instruction's, on both sides alike.
-__device__ void multiplyHeld(float (&c)[4], const uint4 (&held)[4], const __nv_bfloat16 *pieces, int stride, int first)
-{
-    const __nv_bfloat16 *right = pieceOf(pieces, stride) + first + static_cast<int>(threadIdx.x) % 4 * 8;
-#pragma unroll
-    for (int part = 0; part < 2; ++part) {
-        const uint4 b = *reinterpret_cast<const uint4 *>(right + part * 32);
-        const uint4 &low = held[part];
-        const uint4 &high = held[2 + part];
-        multiply(c, {low.x, high.x, low.y, high.y}, b.x, b.y);
-        multiply(c, {low.z, high.z, low.w, high.w}, b.z, b.w);
-    }
-}
+using namespace latent;
 
 // Grid (8, heads, rows) in clusters of eight. Tokens go to the blocks in tiles of 16 by absolute position, kTiles of them lie in
 // shared memory at a time: scores are a tile times the query, the result the turned tile times the probabilities. A warp
 // takes every eighth step of a score's columns, and 64 columns of the result, which are those that one block goes on with.
-constexpr int kTile = 16, kTiles = 3, kRowWidth = kLatent + kRope, kTilePitch = kRowWidth + 8, kNopePitch = kNope + 8;
-constexpr int kOwn = kLatent / kRanks, kOwnPitch = kOwn + 8;
+constexpr int kTile = 16, kTiles = 3, kTilePitch = kRowWidth + 8;
 constexpr int kLanesTokens = 64; // two a lane
 static_assert(kTiles * kTile <= kLanesTokens);
 constexpr std::size_t kLatentBytes = sizeof(__nv_bfloat16) * kTiles * kTile * kTilePitch;
@@ -95,17 +52,8 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
     // Of W_UK 16 of the block's 64 outputs a warp, half of the columns; of W_UV 16 outputs, the block's 64 columns.
     uint4 keyWeights[4];
     uint4 valueWeights[4];
-    {
-        const auto *keys = reinterpret_cast<const uint4 *>(args.keyUp.data + head * args.keyUp.matrixBytes)
-            + (rank * kOwn + warp % 4 * 16 + lane / 4) * (kNope / 8) + warp / 4 * 8 + lane % 4;
-        const auto *values = reinterpret_cast<const uint4 *>(args.valueUp.data + head * args.valueUp.matrixBytes)
-            + (warp * 16 + lane / 4) * (kLatent / 8) + rank * (kOwn / 8) + lane % 4;
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-            keyWeights[e] = loadOnce(keys + e / 2 * 8 * (kNope / 8) + e % 2 * 4);
-            valueWeights[e] = loadOnce(values + e / 2 * 8 * (kLatent / 8) + e % 2 * 4);
-        }
-    }
+    holdRows(keyWeights, args.keyUp.data + head * args.keyUp.matrixBytes, rank * kOwn + warp % 4 * 16, warp / 4 * 64, kNope);
+    holdRows(valueWeights, args.valueUp.data + head * args.valueUp.matrixBytes, warp * 16, rank * kOwn, kLatent);
     if (position >= kStepTokens) { // the whole cluster
         waitForPrevious(); // whoever waits for this kernel waits for that one too
         return;

@@ -27,6 +27,23 @@ struct LatentStepArgs {
 bool hasLatentStep(const LatentStepArgs &args);
 cudaError_t latentStep(const LatentStepArgs &args, cudaStream_t stream);
 
+// The same for rows from kStepTokens on, where hasLatentStep(); other rows are left alone. The context is cut at multiples of a
+// number of tokens that follows from the row's position, so that there are at most kLatentParts.
+inline constexpr int kLatentParts = 128;
+struct LatentLongRoom {
+    std::size_t queryWords = 0, partial = 0, statistics = 0; // elements
+    int parts = 0;
+};
+LatentLongRoom latentLongRoom(const LatentStepArgs &args, int context); // `context`: tokens, no row has more
+struct LatentLongArgs {
+    LatentStepArgs step;
+    std::uint32_t *query = nullptr; // 16-byte aligned
+    float *partial = nullptr;       // [rows, parts, heads, 512]
+    float2 *statistics = nullptr;   // [rows, parts, heads]: maximum (base 2), sum
+    int parts = 0;
+};
+cudaError_t latentLong(const LatentLongArgs &args, cudaStream_t stream);
+
 // Heads of 64 or 128 columns, up to eight that share keys and values: rotation, the new cache row, attention.
 struct HeadsStepArgs {
     HeadsPrepareArgs prepare; // `query` and `rotated` may be one buffer

@@ -1,0 +1,459 @@
+// SPDX-FileCopyrightText: 2026 The Diptych authors
+// SPDX-License-Identifier: Apache-2.0
+// Latent attention of one new token over a long context in three kernels: queries times W_UK and the new cache row; attention
+// over parts of the context; the parts put together and multiplied by W_UV. The cache is read once for all heads, its rows
+// and both head matrices are on their way before the kernel in front is done.
+// Bound: cache bytes over bandwidth (8,000 tokens: 9.2 MB) or the latency of three chains of loads, whichever is more.
+#include "cuda/attention/step.h"
+
+#include "cuda/attention/latent.cuh"
+
+#include <algorithm>
+
+namespace kernels::cuda {
+
+namespace {
+
+using namespace cluster;
+using namespace latent;
+using Bf16 = __nv_bfloat16;
+
+// Queries lie in pieces of two bfloat16 (16 bits), the upper one in a word's lower half, in the order in which a lane takes them
+// as the left side of a product: [row][tile of 16 heads][16 columns][column of a pair][lane][4].
+constexpr int kTileHeads = 16, kSteps = kRowWidth / 16, kQueryWords = kTileHeads * kRowWidth;
+__device__ std::int64_t queryIndex(int row, int head, int heads, int column)
+{
+    const int tiles = (heads + kTileHeads - 1) / kTileHeads;
+    const int h = head % kTileHeads;
+    const int lane = h % 8 * 4 + column % 8 / 2;
+    const int word = ((column / 16 * 2 + column % 2) * 32 + lane) * 4 + h / 8 + column % 16 / 8 * 2;
+    return (static_cast<std::int64_t>(row) * tiles + head / kTileHeads) * kQueryWords + word;
+}
+__device__ std::uint32_t queryWord(float x)
+{
+    const float upper = __bfloat162float(__float2bfloat16_rn(x));
+    return packed(x, __fsub_rn(x, upper));
+}
+
+// Tokens of a part follow from the row's own position; parts begin at multiples of it.
+constexpr int kRun = 64, kMostParts = kLatentParts;
+__device__ int spanOf(int position)
+{
+    return (position / kRun + kMostParts) / kMostParts * kRun;
+}
+__device__ int beginOf(int position, int window) { return window > 0 ? max(0, position + 1 - window) : 0; }
+
+// Grid (8, heads + 1): a block has 64 outputs of a head, and of row `blockIdx.x` the head's rotated columns; those beyond the
+// heads make a row's new cache row each.
+__global__ void __launch_bounds__(kThreads) queryKernel(const LatentLongArgs all)
+{
+    __shared__ __align__(16) Bf16 pieces[kPieces * kNopePitch];
+    __shared__ float halves[2][kOwn];
+    __shared__ float squares[kWarps];
+    letNextStart();
+    const LatentPrepareArgs &in = all.step.prepare;
+    const int thread = static_cast<int>(threadIdx.x);
+    const int warp = thread / 32;
+    const int lane = thread % 32;
+    const int rank = static_cast<int>(blockIdx.x);
+    const int head = static_cast<int>(blockIdx.y);
+    constexpr int pairs = kRope / 2;
+    const bool isNewRow = head == in.heads;
+    const int column = thread % kRope;
+    const bool hasRow = rank < in.rows && in.table.positions[min(rank, in.rows - 1)] >= kStepTokens;
+    const int position = in.table.positions[min(rank, in.rows - 1)];
+    const Rotation rotation = rotationOf(frequencyOf(in.inverseFrequencies, column, pairs, in.interleaved), column, pairs, in.interleaved,
+        position, in.magnitude);
+    if (isNewRow) {
+        const float2 gain = *reinterpret_cast<const float2 *>(in.gain + 2 * thread);
+        waitForPrevious();
+        if (!hasRow)
+            return;
+        const float *latent = in.latent + rank * in.latentStride;
+        const float2 own = *reinterpret_cast<const float2 *>(latent + 2 * thread);
+        const float ownRotated = rotation.of(latent + kLatent, column);
+        const float sum = warpSum(__fmaf_rn(own.x, own.x, __fmul_rn(own.y, own.y)));
+        if (lane == 0)
+            squares[warp] = sum;
+        __syncthreads();
+        float whole = 0.0F;
+#pragma unroll
+        for (int w = 0; w < kWarps; ++w)
+            whole = __fadd_rn(whole, squares[w]);
+        const float factor = rsqrtf(whole / static_cast<float>(kLatent) + in.epsilon);
+        Bf16 *to = static_cast<Bf16 *>(in.cache.keys) + prepare::slotOf(in.cache, in.table, rank) * kRowWidth;
+        reinterpret_cast<std::uint32_t *>(to)[thread] = packed(own.x * factor * gain.x, own.y * factor * gain.y);
+        if (thread < kRope)
+            to[kLatent + thread] = __float2bfloat16_rn(ownRotated);
+        return;
+    }
+    uint4 weights[4];
+    holdRows(weights, all.step.keyUp.data + head * all.step.keyUp.matrixBytes, rank * kOwn + warp % 4 * 16, warp / 4 * 64, kNope);
+    const float scale = all.step.scale * kLog2E;
+    const float *x = in.projected + head * (kNope + kRope);
+    waitForPrevious();
+    if (hasRow && thread >= kThreads - kRope)
+        all.query[queryIndex(rank, head, in.heads, kLatent + column)] =
+            queryWord(__fmul_rn(rotation.of(x + rank * in.projectedStride + kNope, column), scale));
+#pragma unroll 1
+    for (int row = 0; row < in.rows; ++row) {
+        if (in.table.positions[row] < kStepTokens)
+            continue;
+        if (thread < kNope)
+            cut(x[row * in.projectedStride + thread], pieces + thread, kNopePitch);
+        __syncthreads(); // and the halves before are used
+        float c[4] = {};
+        multiplyHeld(c, weights, pieces, kNopePitch, warp / 4 * 64);
+        const float low = sumOf(c, false);
+        const float high = sumOf(c, true);
+        if (lane % 4 == 0) {
+            halves[warp / 4][warp % 4 * 16 + lane / 4] = low;
+            halves[warp / 4][warp % 4 * 16 + lane / 4 + 8] = high;
+        }
+        __syncthreads(); // and the pieces are used
+        if (thread < kOwn)
+            all.query[queryIndex(row, head, in.heads, rank * kOwn + thread)] =
+                queryWord(__fmul_rn(__fadd_rn(halves[0][thread], halves[1][thread]), scale));
+    }
+}
+
+// Grid (parts, tiles of 16 heads, rows). 64 tokens at a time lie in shared memory: a warp multiplies every eighth step of a
+// score's columns for all of them, then 64 columns of the result.
+constexpr int kRowPitch = kRowWidth + 8, kProbabilityPitch = kRun + 8, kWarpSteps = (kSteps + kWarps - 1) / kWarps;
+constexpr std::size_t kPartBytes =
+    sizeof(Bf16) * (kRun * kRowPitch + 2 * kTileHeads * kProbabilityPitch) + sizeof(float) * kWarps * kTileHeads * kRun;
+// Where a score lies among its head's: a warp's writes and reads meet every bank once.
+__device__ int scorePlace(int head, int token) { return head * kRun + (token ^ head % 8 * 8); }
+__global__ void __launch_bounds__(kThreads, 2) partsKernel(const LatentLongArgs all)
+{
+    extern __shared__ __align__(16) unsigned char shared[];
+    auto *tile = reinterpret_cast<Bf16 *>(shared);                                 // [token][kRowPitch]
+    Bf16 *probabilities = tile + kRun * kRowPitch;                                 // [piece][head][kProbabilityPitch]
+    auto *scores = reinterpret_cast<float *>(probabilities + 2 * kTileHeads * kProbabilityPitch); // [warp][head][token]
+    __shared__ float rescale[kTileHeads];
+    __shared__ std::uint64_t barrier;
+    letNextStart();
+    const LatentPrepareArgs &in = all.step.prepare;
+    const int thread = static_cast<int>(threadIdx.x);
+    const int warp = thread / 32;
+    const int lane = thread % 32;
+    const int part = static_cast<int>(blockIdx.x);
+    const int headTile = static_cast<int>(blockIdx.y);
+    const int row = static_cast<int>(blockIdx.z);
+    const int position = in.table.positions[row];
+    const std::int32_t *blocks = in.table.blocks + in.table.firstBlock[row];
+    const int begin = beginOf(position, all.step.window);
+    const int span = spanOf(position);
+    const int firstRun = max(part * span, begin / kRun * kRun);
+    const int end = min((part + 1) * span, position + 1);
+    if (position < kStepTokens || firstRun >= end) {
+        waitForPrevious(); // whoever waits for this kernel waits for that one too
+        return;
+    }
+    auto *cache = static_cast<const Bf16 *>(in.cache.keys);
+    const int shift = __ffs(in.cache.blockTokens) - 1;
+    const auto rowOf = [&](int token) {
+        return cache + ((static_cast<std::int64_t>(blocks[token >> shift]) << shift) + (token & (in.cache.blockTokens - 1))) * kRowWidth;
+    };
+    // The new row comes below. Rows without a token must hold numbers, since their probability of zero is multiplied with them.
+    const auto isNewIn = [&](int run) { return position - run < kRun; };
+    const auto expect = [&](int run) {
+        arriveExpecting(&barrier, static_cast<unsigned>((kRun - (isNewIn(run) ? 1 : 0)) * kRowWidth * sizeof(Bf16)));
+    };
+    const auto load = [&](int run) {
+        const int token = run + thread;
+        if (thread < kRun && token != position)
+            copyRow(tile + thread * kRowPitch, rowOf(min(max(token, begin), position - 1)), kRowWidth * sizeof(Bf16), &barrier);
+    };
+    if (thread == 0) {
+        startBarrier(&barrier, 1);
+        expect(firstRun);
+    }
+    __syncthreads();
+    load(firstRun);
+    waitForPrevious();
+
+    uint4 query[kWarpSteps][2];
+    {
+        const auto *from = reinterpret_cast<const uint4 *>(all.query
+            + (static_cast<std::int64_t>(row) * gridDim.y + headTile) * kQueryWords) + lane;
+#pragma unroll
+        for (int i = 0; i < kWarpSteps; ++i) {
+            const int step = min(i * kWarps + warp, kSteps - 1);
+            query[i][0] = from[step * 64];
+            query[i][1] = from[step * 64 + 32];
+        }
+    }
+    const int myHead = thread / 16; // whose scores of four tokens the thread looks at
+    const int myTokens = thread % 16 * 4;
+    float maximum = kLowest;
+    float total = 0.0F;
+    float result[8][4] = {};
+    int parity = 0;
+#pragma unroll 1
+    for (int run = firstRun; run < end; run += kRun, parity ^= 1) {
+        if (isNewIn(run) && thread < kRowWidth / 8)
+            reinterpret_cast<uint4 *>(tile + (position - run) * kRowPitch)[thread] = reinterpret_cast<const uint4 *>(rowOf(position))[thread];
+        waitForPhase(&barrier, parity);
+        __syncthreads(); // the new row
+        {
+            float sums[8][4] = {};
+#pragma unroll
+            for (int i = 0; i < kWarpSteps; ++i) {
+                const int step = i * kWarps + warp;
+                if (step >= kSteps)
+                    break;
+                const std::uint32_t first[4] = {query[i][0].x, query[i][0].y, query[i][0].z, query[i][0].w};
+                const std::uint32_t second[4] = {query[i][1].x, query[i][1].y, query[i][1].z, query[i][1].w};
+                std::uint32_t high[4];
+                std::uint32_t low[4];
+#pragma unroll
+                for (int r = 0; r < 4; ++r) {
+                    high[r] = __byte_perm(first[r], second[r], 0x5410);
+                    low[r] = __byte_perm(first[r], second[r], 0x7632);
+                }
+#pragma unroll
+                for (int n = 0; n < 8; n += 2) {
+                    std::uint32_t b[4];
+                    loadFour(b, tile + (n * 8 + lane / 16 * 8 + lane % 8) * kRowPitch + step * 16 + lane / 8 % 2 * 8);
+                    multiply(sums[n], high, b[0], b[1]);
+                    multiply(sums[n + 1], high, b[2], b[3]);
+                    multiply(sums[n], low, b[0], b[1]);
+                    multiply(sums[n + 1], low, b[2], b[3]);
+                }
+            }
+            float *to = scores + warp * kTileHeads * kRun;
+#pragma unroll
+            for (int n = 0; n < 8; ++n) {
+                *reinterpret_cast<float2 *>(to + scorePlace(lane / 4, n * 8 + lane % 4 * 2)) = make_float2(sums[n][0], sums[n][1]);
+                *reinterpret_cast<float2 *>(to + scorePlace(lane / 4 + 8, n * 8 + lane % 4 * 2)) = make_float2(sums[n][2], sums[n][3]);
+            }
+        }
+        __syncthreads();
+        float mine[4] = {};
+#pragma unroll
+        for (int w = 0; w < kWarps; ++w) {
+            const float4 v = *reinterpret_cast<const float4 *>(scores + w * kTileHeads * kRun + scorePlace(myHead, myTokens));
+            mine[0] = __fadd_rn(mine[0], v.x);
+            mine[1] = __fadd_rn(mine[1], v.y);
+            mine[2] = __fadd_rn(mine[2], v.z);
+            mine[3] = __fadd_rn(mine[3], v.w);
+        }
+        float most = maximum;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            const int token = run + myTokens + i;
+            mine[i] = token >= begin && token <= position ? mine[i] : -INFINITY;
+            most = fmaxf(most, mine[i]);
+        }
+#pragma unroll
+        for (int distance = 8; distance > 0; distance /= 2)
+            most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, distance));
+        const float before = powerOfTwo(maximum - most);
+        maximum = most;
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+            mine[i] = powerOfTwo(mine[i] - most);
+        float sum = __fadd_rn(__fadd_rn(mine[0], mine[1]), __fadd_rn(mine[2], mine[3]));
+#pragma unroll
+        for (int distance = 8; distance > 0; distance /= 2)
+            sum = __fadd_rn(sum, __shfl_xor_sync(kAllLanes, sum, distance));
+        total = __fmaf_rn(total, before, sum);
+        {
+            uint2 high = make_uint2(packed(mine[0], mine[1]), packed(mine[2], mine[3]));
+            const float2 a = bfloats(high.x);
+            const float2 b = bfloats(high.y);
+            Bf16 *to = probabilities + myHead * kProbabilityPitch + myTokens;
+            *reinterpret_cast<uint2 *>(to) = high;
+            *reinterpret_cast<uint2 *>(to + kTileHeads * kProbabilityPitch) =
+                make_uint2(packed(mine[0] - a.x, mine[1] - a.y), packed(mine[2] - b.x, mine[3] - b.y));
+        }
+        if (thread % 16 == 0)
+            rescale[myHead] = before;
+        __syncthreads();
+        const float factors[2] = {rescale[lane / 4], rescale[lane / 4 + 8]};
+#pragma unroll
+        for (int n = 0; n < 8; ++n) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+                result[n][i] = __fmul_rn(result[n][i], factors[i / 2]);
+        }
+#pragma unroll 2
+        for (int k = 0; k < kRun; k += 16) {
+            std::uint32_t high[4];
+            std::uint32_t low[4];
+            const Bf16 *left = probabilities + lane % 16 * kProbabilityPitch + k + lane / 16 * 8;
+            loadFour(high, left);
+            loadFour(low, left + kTileHeads * kProbabilityPitch);
+            const Bf16 *right = tile + (k + lane % 16) * kRowPitch + warp * kOwn + lane / 16 * 8;
+#pragma unroll
+            for (int n = 0; n < 8; n += 2) {
+                std::uint32_t b[4];
+                loadFourTurned(b, right + n * 8);
+                multiply(result[n], high, b[0], b[1]);
+                multiply(result[n + 1], high, b[2], b[3]);
+                multiply(result[n], low, b[0], b[1]);
+                multiply(result[n + 1], low, b[2], b[3]);
+            }
+        }
+        if (run + kRun < end) {
+            __syncthreads(); // the tile is used
+            endUse();
+            if (thread == 0)
+                expect(run + kRun);
+            load(run + kRun);
+        }
+    }
+
+    const std::int64_t index = (static_cast<std::int64_t>(row) * all.parts + part) * in.heads;
+    const int firstHead = headTile * kTileHeads;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+        const int head = firstHead + lane / 4 + i * 8;
+        if (head >= in.heads)
+            continue;
+        float *to = all.partial + (index + head) * kLatent + warp * kOwn + lane % 4 * 2;
+#pragma unroll
+        for (int n = 0; n < 8; ++n)
+            *reinterpret_cast<float2 *>(to + n * 8) = make_float2(result[n][2 * i], result[n][2 * i + 1]);
+    }
+    if (thread % 16 == 0 && firstHead + myHead < in.heads)
+        all.statistics[index + firstHead + myHead] = make_float2(maximum, total);
+}
+
+// Grid (8, heads, rows) in clusters of eight: a block puts 64 latent columns of a head together, multiplies them, and blocks
+// hand each other outputs. A sixteenth of the threads takes every sixteenth part.
+constexpr int kGroups = kThreads / (kOwn / 4), kGroupParts = kMostParts / kGroups;
+__global__ void __launch_bounds__(kThreads, 2) outputKernel(const LatentLongArgs all)
+{
+    __shared__ __align__(16) float sums[kGroups][kOwn];
+    __shared__ float2 groupStatistics[kGroups];
+    __shared__ __align__(16) Bf16 resultPieces[kPieces * kOwnPitch];
+    __shared__ __align__(16) float handedOutputs[kRanks][kValue / kRanks];
+    __shared__ std::uint64_t outputsBarrier;
+    letNextStart();
+    const LatentStepArgs &args = all.step;
+    const LatentPrepareArgs &in = args.prepare;
+    const int thread = static_cast<int>(threadIdx.x);
+    const int warp = thread / 32;
+    const int lane = thread % 32;
+    const int rank = static_cast<int>(blockIdx.x);
+    const int head = static_cast<int>(blockIdx.y);
+    const int row = static_cast<int>(blockIdx.z);
+    const int position = in.table.positions[row];
+    uint4 weights[4];
+    holdRows(weights, args.valueUp.data + head * args.valueUp.matrixBytes, warp * 16, rank * kOwn, kLatent);
+    if (position < kStepTokens) { // the whole cluster
+        waitForPrevious();
+        return;
+    }
+    if (thread == 0)
+        expectBytes(&outputsBarrier, sizeof handedOutputs);
+    beginInCluster();
+    const int span = spanOf(position);
+    const int group = thread / (kOwn / 4);
+    const int column = thread % (kOwn / 4) * 4;
+    const int first = beginOf(position, args.window) / span + group;
+    const int last = position / span;
+    const std::int64_t index = static_cast<std::int64_t>(row) * all.parts * in.heads + head;
+    waitForPrevious();
+    {
+        float2 own[kGroupParts];
+        float4 parts[kGroupParts];
+#pragma unroll
+        for (int i = 0; i < kGroupParts; ++i) {
+            const int part = first + i * kGroups;
+            own[i] = make_float2(kLowest, 0.0F);
+            parts[i] = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+            if (part <= last) {
+                const std::int64_t at = index + static_cast<std::int64_t>(part) * in.heads;
+                own[i] = all.statistics[at];
+                parts[i] = *reinterpret_cast<const float4 *>(all.partial + at * kLatent + rank * kOwn + column);
+            }
+        }
+        float most = kLowest;
+#pragma unroll
+        for (int i = 0; i < kGroupParts; ++i)
+            most = fmaxf(most, own[i].x);
+        float total = 0.0F;
+        float4 sum = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+#pragma unroll
+        for (int i = 0; i < kGroupParts; ++i) {
+            const float share = powerOfTwo(own[i].x - most);
+            total = __fmaf_rn(own[i].y, share, total);
+            sum.x = __fmaf_rn(parts[i].x, share, sum.x);
+            sum.y = __fmaf_rn(parts[i].y, share, sum.y);
+            sum.z = __fmaf_rn(parts[i].z, share, sum.z);
+            sum.w = __fmaf_rn(parts[i].w, share, sum.w);
+        }
+        *reinterpret_cast<float4 *>(&sums[group][column]) = sum;
+        if (column == 0)
+            groupStatistics[group] = make_float2(most, total);
+    }
+    __syncthreads();
+    float most = kLowest;
+    float whole = 0.0F;
+    float value = 0.0F;
+    if (thread < kOwn) {
+#pragma unroll
+        for (int g = 0; g < kGroups; ++g)
+            most = fmaxf(most, groupStatistics[g].x);
+#pragma unroll
+        for (int g = 0; g < kGroups; ++g) {
+            const float2 own = groupStatistics[g];
+            const float share = powerOfTwo(own.x - most);
+            whole = __fmaf_rn(own.y, share, whole);
+            value = __fmaf_rn(sums[g][thread], share, value);
+        }
+        cut(value, resultPieces + thread, kOwnPitch);
+    }
+    __syncthreads();
+    float c[4] = {};
+    multiplyHeld(c, weights, resultPieces, kOwnPitch, 0);
+    const float low = sumOf(c, false);
+    const float high = sumOf(c, true);
+    waitForBeginnings();
+    if (lane % 4 == 0) {
+        hand(&handedOutputs[rank][lane / 4], warp, low, &outputsBarrier);
+        hand(&handedOutputs[rank][lane / 4 + 8], warp, high, &outputsBarrier);
+    }
+    waitForBytes(&outputsBarrier);
+    if (thread < kValue / kRanks) {
+        value = 0.0F;
+#pragma unroll
+        for (int i = 0; i < kRanks; ++i)
+            value = __fadd_rn(value, handedOutputs[i][thread]);
+        args.output[row * args.outputStride + head * kValue + rank * (kValue / kRanks) + thread] = __fdividef(value, whole);
+    }
+}
+
+int headTilesOf(const LatentStepArgs &args) { return (args.prepare.heads + kTileHeads - 1) / kTileHeads; }
+
+} // namespace
+
+LatentLongRoom latentLongRoom(const LatentStepArgs &args, int context)
+{
+    const auto parts = static_cast<std::size_t>(std::min((context + kRun - 1) / kRun, kMostParts));
+    const auto rows = static_cast<std::size_t>(args.prepare.rows);
+    const auto heads = static_cast<std::size_t>(args.prepare.heads);
+    return {.queryWords = rows * static_cast<std::size_t>(headTilesOf(args)) * kQueryWords, .partial = rows * parts * heads * kLatent,
+        .statistics = rows * parts * heads, .parts = static_cast<int>(parts)};
+}
+
+cudaError_t latentLong(const LatentLongArgs &args, cudaStream_t stream)
+{
+    const LatentPrepareArgs &in = args.step.prepare;
+    if (in.rows == 0)
+        return cudaSuccess;
+    const cudaError_t allowed = cudaFuncSetAttribute(partsKernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kPartBytes));
+    if (allowed != cudaSuccess)
+        return allowed;
+    const auto heads = static_cast<unsigned>(in.heads);
+    const auto rows = static_cast<unsigned>(in.rows);
+    cudaError_t result = launchChained(queryKernel, dim3(kRanks, heads + 1), kThreads, 0, stream, args);
+    if (result == cudaSuccess)
+        result = launchChained(partsKernel, dim3(static_cast<unsigned>(args.parts), static_cast<unsigned>(headTilesOf(args.step)), rows), kThreads, kPartBytes, stream, args);
+    return result != cudaSuccess ? result : launchClusters(outputKernel, 0, in.heads, in.rows, stream, args);
+}
+
+} // namespace kernels::cuda
