@@ -6,7 +6,9 @@
 #include "cache/block_manager.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <utility>
 
 namespace engine {
 
@@ -15,6 +17,7 @@ namespace {
 constexpr int kMostContexts = 4;
 constexpr int kPoolTokens = 65536; // beyond it one full context is enough
 constexpr std::uint64_t kSmallestContext = 256;
+constexpr std::uint64_t kAlignment = 512; // bytes, of the rows of a layer
 constexpr std::uint64_t kMaxBlocks = std::uint64_t{1} << 24U;
 
 std::string mebibytes(std::uint64_t bytes)
@@ -87,22 +90,42 @@ Result<KvPlan> planKv(const KvPlanInput &input)
 Result<KvCache> KvCache::create(Backend &backend, const KvShape &shape, DType dtype, int blocks, Backend *first,
                                 int firstLayers)
 {
-    KvCache cache;
-    Backend *place = &backend;
-    const auto allocate = [&](int heads, int dim) -> Result<std::byte *> {
-        const auto bytes =
-            (Checked::fromSigned(heads) * Checked::fromSigned(dim) *
-             Checked(elementBytes(dtype)) * Checked::fromSigned(blocks) * Checked(kBlockTokens))
-                .atMost(PTRDIFF_MAX);
-        if (!bytes)
-            return Error{ErrorCode::OutOfMemory, "the context does not fit the address space"};
-        ENGINE_TRY(Buffer buffer, place->allocate(static_cast<std::size_t>(*bytes)));
-        cache.m_bytes += *bytes;
-        cache.m_buffers.push_back(std::move(buffer));
-        return cache.m_buffers.back().data();
+    // One piece of memory in each place: what a device gives out in pages is not rounded up for every layer.
+    struct Place {
+        Backend *backend = nullptr;
+        std::uint64_t bytes = 0;
+        std::byte *memory = nullptr;
     };
+    std::array<Place, 2> places{Place{.backend = first}, Place{.backend = &backend}};
+    KvCache cache;
+    const auto bytesOf = [&](int heads, int dim) {
+        return (Checked::fromSigned(heads) * Checked::fromSigned(dim) * Checked(elementBytes(dtype)) * Checked::fromSigned(blocks)
+            * Checked(kBlockTokens))
+            .atMost(PTRDIFF_MAX);
+    };
+    const Error tooLarge{ErrorCode::OutOfMemory, "the context does not fit the address space"};
+    const auto keys = bytesOf(shape.kvHeads, shape.keyDim), indexKeys = bytesOf(1, shape.indexDim);
+    const auto values = shape.valuesInKeys ? bytesOf(0, 0) : bytesOf(shape.kvHeads, shape.valueDim);
+    if (!keys || !values || !indexKeys)
+        return tooLarge;
+    const auto aligned = [](std::uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; };
+    const auto placeOf = [&](int layer) -> Place & { return places[first && layer < firstLayers ? 0 : 1]; };
     for (int layer = 0; layer < shape.layers; ++layer) {
-        place = first && layer < firstLayers ? first : &backend;
+        const auto sum = (Checked(placeOf(layer).bytes) + Checked(aligned(*keys)) + Checked(aligned(*values)) + Checked(aligned(*indexKeys)))
+                             .atMost(PTRDIFF_MAX);
+        if (!sum)
+            return tooLarge;
+        placeOf(layer).bytes = *sum;
+        cache.m_bytes += *keys + *values + *indexKeys;
+    }
+    for (Place &place : places) {
+        if (place.bytes == 0)
+            continue;
+        ENGINE_TRY(Buffer buffer, place.backend->allocate(static_cast<std::size_t>(place.bytes)));
+        place.memory = buffer.data();
+        cache.m_buffers.push_back(std::move(buffer));
+    }
+    for (int layer = 0; layer < shape.layers; ++layer) {
         KvLayer entry{.dtype = dtype,
                       .kvHeads = shape.kvHeads,
                       .keyDim = shape.keyDim,
@@ -110,13 +133,15 @@ Result<KvCache> KvCache::create(Backend &backend, const KvShape &shape, DType dt
                       .valuesInKeys = shape.valuesInKeys,
                       .blockTokens = kBlockTokens,
                       .indexDim = shape.indexDim};
-        ENGINE_TRY(entry.keys, allocate(shape.kvHeads, shape.keyDim));
-        if (!shape.valuesInKeys) {
-            ENGINE_TRY(entry.values, allocate(shape.kvHeads, shape.valueDim));
-        }
-        if (shape.indexDim > 0) {
-            ENGINE_TRY(entry.indexKeys, allocate(1, shape.indexDim));
-        }
+        const auto next = [&](std::uint64_t bytes) {
+            std::byte *&memory = placeOf(layer).memory;
+            return std::exchange(memory, memory + aligned(bytes));
+        };
+        entry.keys = next(*keys);
+        if (!shape.valuesInKeys)
+            entry.values = next(*values);
+        if (shape.indexDim > 0)
+            entry.indexKeys = next(*indexKeys);
         cache.m_layers.push_back(entry);
     }
     return cache;

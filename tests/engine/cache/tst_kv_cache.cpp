@@ -20,6 +20,7 @@ private slots:
     void planRefusesMoreThanTheModelAllows();
     void memoryIsLaidOutPerLayerAndGivenBack();
     void failedAllocationIsAnErrorAndLeaksNothing();
+    void layersLieOneBehindTheOther();
     void embeddingsStayWithinTheirBudget();
 };
 
@@ -97,15 +98,34 @@ void TestKvCache::memoryIsLaidOutPerLayerAndGivenBack()
 
 void TestKvCache::failedAllocationIsAnErrorAndLeaksNothing()
 {
-    for (int good = 0; good < 6; ++good) {
-        tests::PlainBackend backend;
-        backend.failAllocationAfter = good;
+    // One piece for the layers of each place.
+    for (int good = 0; good < 3; ++good) {
+        tests::PlainBackend last, first;
+        (good == 0 ? first : last).failAllocationAfter = 0;
         const auto cache = KvCache::create(
-            backend, {.layers = 3, .kvHeads = 1, .keyDim = 4, .valueDim = 4}, DType::F32, 5);
+            last, {.layers = 3, .kvHeads = 1, .keyDim = 4, .valueDim = 4}, DType::F32, 5, good == 2 ? nullptr : &first, 2);
         QVERIFY(!cache);
         QCOMPARE(cache.error().code, ErrorCode::OutOfMemory);
-        QCOMPARE(backend.liveBytes.load(), std::int64_t{0});
+        QCOMPARE(last.liveBytes.load(), std::int64_t{0});
+        QCOMPARE(first.liveBytes.load(), std::int64_t{0});
     }
+}
+
+void TestKvCache::layersLieOneBehindTheOther()
+{
+    tests::PlainBackend last, first;
+    const auto cache = KvCache::create(
+        last, {.layers = 3, .kvHeads = 2, .keyDim = 4, .valueDim = 6, .indexDim = 3}, DType::BF16, 5, &first, 1);
+    QVERIFY(cache);
+    const std::ptrdiff_t rows = 5 * 16 * 2;
+    const auto &layers = cache->layers();
+    for (std::size_t layer = 0; layer < 3; ++layer) { // none reaches into another
+        QVERIFY(layers[layer].values - layers[layer].keys >= rows * 8);
+        QVERIFY(layers[layer].indexKeys - layers[layer].values >= rows * 12);
+        QCOMPARE((layers[layer].values - layers[layer].keys) % 64, std::ptrdiff_t{0});
+    }
+    QVERIFY(layers[2].keys - layers[1].indexKeys >= rows * 3);
+    QVERIFY(first.liveBytes.load() > 0 && last.liveBytes.load() == 2 * first.liveBytes.load());
 }
 
 void TestKvCache::embeddingsStayWithinTheirBudget()
