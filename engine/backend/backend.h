@@ -348,6 +348,12 @@ struct StepCounts {
     std::string_view refusal = {};
 };
 
+// Of what Backend::reserve took, in bytes: all, and what was in use at most; and what was allocated elsewhere since then,
+// for want of room there, and is in use now.
+struct WorkMemory {
+    std::uint64_t reserved = 0, most = 0, outside = 0;
+};
+
 struct UploadOptions {
     std::string_view requantize = {}; // "", "q8_0", "q4_0": for linear weights whose rows are a multiple of 32
     bool transposed = false;       // store the transpose (2-D only)
@@ -362,6 +368,10 @@ public:
     virtual bool hostMemory() const = 0;     // tensors can be read by the CPU directly
 
     virtual Result<Buffer> allocate(std::size_t bytes) = 0; // 64-byte aligned, contents undefined
+    // Memory for what is allocated after this and for what operations work in, taken from the device at once; may be called
+    // again for more. OutOfMemory. A backend with hostMemory() does nothing.
+    virtual Status reserve(std::size_t) { return Done{}; }
+    virtual WorkMemory workMemory() const { return {}; }
     virtual Result<WeightPtr> upload(const FileTensor &tensor, const UploadOptions &options) = 0;
     // Experts of one layer as one weight [experts, out, in]; all of one dtype and shape.
     virtual Result<WeightPtr> uploadExperts(std::span<const FileTensor *const> experts, const UploadOptions &options) = 0;

@@ -7,7 +7,7 @@ enable_language(CUDA)
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
 add_subdirectory(${CMAKE_SOURCE_DIR}/kernels/cuda ${CMAKE_BINARY_DIR}/kernels/cuda)
-add_library(diptych_cuda MODULE backend/cuda_attention.cu backend/cuda_context.cu backend/cuda_pictures.cu
+add_library(diptych_cuda MODULE backend/arena.cpp backend/cuda_attention.cu backend/cuda_context.cu backend/cuda_pictures.cu
     backend/cuda_plugin.cu
     backend/cuda_products.cu backend/cuda_sparse.cu)
 set_target_properties(diptych_cuda PROPERTIES OUTPUT_NAME diptych-cuda)

@@ -52,9 +52,7 @@ Reach reachOf(const Context::Sequences &sequences)
     return reach;
 }
 
-// Keys and values of a prompt lie side by side in at most about this many bytes; then some heads at a time.
-constexpr std::int64_t kExpandedBytes = std::int64_t{256} << 20;
-constexpr std::int64_t kTokensARow = 64; // of context; beyond it few rows look at many tokens, and copying those costs more
+static_assert(kc::kPromptHeadDim == work::kHeadColumns && kc::kChunkTokens == work::kPartTokens);
 
 std::int64_t tokensOf(const Context::Sequences &sequences)
 {
@@ -67,7 +65,7 @@ std::int64_t tokensOf(const Context::Sequences &sequences)
 bool hasPromptKernels(const Context &c, const kc::KvView &cache, const Context::Sequences &sequences, std::int64_t rows)
 {
     return !c.exact && kc::card().warpgroups && cache.dtype == DType::BF16 && rows > kc::kDecodeRows
-        && tokensOf(sequences) <= rows * kTokensARow;
+        && tokensOf(sequences) <= rows * work::kTokensARow;
 }
 
 std::vector<kc::PromptRun> promptRunsOf(const Context::Sequences &sequences)
@@ -115,7 +113,7 @@ bool onPromptKernels(Context &c, const kc::AttentionArgs &base, const Context::S
         return false;
     const std::int64_t tokens = tokensOf(sequences), pitch = tokens;
     const int group = base.heads / cache.kvHeads;
-    const int atOnce = static_cast<int>(std::clamp<std::int64_t>(kExpandedBytes / (pitch * kc::kPromptHeadDim * 4), 1, cache.kvHeads));
+    const int atOnce = static_cast<int>(work::headsAtOnce(pitch, cache.kvHeads));
     const std::vector<kc::PromptRun> runs = promptRunsOf(sequences);
     kc::PromptAttentionArgs args;
     args.query = narrowed(c, base.query, std::int64_t{base.heads} * cache.keyDim, rows, std::int64_t{base.heads} * cache.keyDim);
@@ -414,7 +412,7 @@ int latentPrompt(void *context, const DiptychCudaLatentPrompt *in, DiptychCudaRo
     const std::int64_t width = l.latentWidth;
     const std::int64_t queryColumns = std::int64_t{l.heads} * (l.nope + l.rope);
     const std::int64_t weightElements = l.heads * width * kc::kPromptHeadDim;
-    const int atOnce = static_cast<int>(std::clamp<std::int64_t>(kExpandedBytes / (pitch * kc::kPromptHeadDim * 4), 1, l.heads));
+    const int atOnce = static_cast<int>(work::headsAtOnce(pitch, l.heads));
     const std::int64_t sliceElements = pitch * atOnce * kc::kPromptHeadDim;
     auto *query = c.roomFor<__nv_bfloat16>(Room::Narrow, static_cast<std::size_t>(rows * queryColumns));
     auto *latentRows = c.roomFor<__nv_bfloat16>(Room::Expanded,

@@ -224,6 +224,18 @@ public:
         return Buffer(std::move(block));
     }
 
+    Status reserve(std::size_t bytes) override
+    {
+        if (bytes > 0 && m_api.reserve(m_api.context, bytes) == 0)
+            return outOfMemory(bytes);
+        return Done{};
+    }
+    WorkMemory workMemory() const override
+    {
+        const DiptychCudaWork work = m_api.work(m_api.context);
+        return {.reserved = work.reserved, .most = work.most, .outside = work.outside};
+    }
+
     Result<WeightPtr> upload(const FileTensor &tensor, const UploadOptions &options) override
     {
         const FileTensor *const one[] = {&tensor};

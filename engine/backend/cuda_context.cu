@@ -81,18 +81,67 @@ bool Context::grow(Buffer &buffer, std::size_t bytes)
         return false;
     }
     note(cudaStreamSynchronize(stream), "workspace");
-    cudaFree(buffer.data);
+    give(buffer.data);
     buffer = {};
     ++generation; // recorded steps know the old address
     const std::size_t rounded = (bytes + 0xFFFFU) / 0x10000U * 0x10000U;
-    const cudaError_t result = cudaMalloc(&buffer.data, rounded);
-    note(result, "workspace");
-    if (result != cudaSuccess) {
-        buffer.data = nullptr;
+    buffer.data = take(rounded);
+    if (buffer.data == nullptr) {
+        note(cudaErrorMemoryAllocation, "workspace");
         return false;
     }
     buffer.bytes = rounded;
     return true;
+}
+
+void Context::keepInside(Room purpose)
+{
+    Buffer &buffer = m_rooms[static_cast<std::size_t>(purpose)];
+    if (!m_outside.contains(buffer.data))
+        return;
+    give(buffer.data);
+    buffer = {};
+    ++generation;
+}
+
+void *Context::take(std::size_t bytes)
+{
+    if (void *place = m_arena.take(bytes))
+        return place;
+    void *memory = nullptr;
+    if (cudaMalloc(&memory, std::max<std::size_t>(bytes, 1)) != cudaSuccess) {
+        cudaGetLastError(); // said by the null
+        return nullptr;
+    }
+    if (m_arena.reservedBytes() > 0) {
+        m_outside[memory] = bytes;
+        m_outsideBytes += bytes;
+    }
+    return memory;
+}
+
+void Context::give(void *memory)
+{
+    if (memory == nullptr || m_arena.give(memory))
+        return;
+    if (const auto known = m_outside.find(memory); known != m_outside.end()) {
+        m_outsideBytes -= known->second;
+        m_outside.erase(known);
+    }
+    cudaFree(memory);
+}
+
+cudaError_t Context::reserve(std::size_t bytes)
+{
+    void *piece = nullptr;
+    const cudaError_t result = cudaMalloc(&piece, bytes);
+    if (result != cudaSuccess) {
+        cudaGetLastError();
+        return result;
+    }
+    m_pieces.push_back(piece);
+    m_arena.add(piece, bytes);
+    return cudaSuccess;
 }
 
 void *Context::room(Room purpose, std::size_t bytes)
@@ -113,11 +162,11 @@ const void *Context::constantBytes(const void *values, std::size_t bytes)
         refuse("new constants were needed");
         return nullptr;
     }
-    void *target = nullptr;
-    const cudaError_t result = cudaMalloc(&target, bytes);
-    note(result, "constants");
-    if (result != cudaSuccess)
+    void *target = take(bytes);
+    if (target == nullptr) {
+        note(cudaErrorMemoryAllocation, "constants");
         return nullptr;
+    }
     note(cudaMemcpyAsync(target, values, bytes, cudaMemcpyHostToDevice, stream), "constants");
     note(cudaStreamSynchronize(stream), "constants");
     const auto *first = static_cast<const unsigned char *>(values);
@@ -127,8 +176,7 @@ const void *Context::constantBytes(const void *values, std::size_t bytes)
 
 std::size_t Context::splitBytes(std::int64_t rows, std::int64_t columns)
 {
-    const std::int64_t stride = (columns + 127) / 128 * 128;
-    return static_cast<std::size_t>(rows * stride) * 4 + static_cast<std::size_t>(rows * stride / 32) * sizeof(float2);
+    return static_cast<std::size_t>(work::splitBytes(rows, columns));
 }
 
 kc::SplitView Context::splitIn(void *memory, std::int64_t rows, std::int64_t columns)
@@ -193,8 +241,16 @@ kc::SplitView Context::splitOf(const float *data, std::int64_t rows, std::int64_
 
 __nv_bfloat16 *Context::narrowFor(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride)
 {
-    // Addresses change with a prompt's length, so forms that nobody can use any more, then the oldest, make room.
+    // Addresses change with a prompt's length, so forms that nobody can use any more, then the oldest, make room; those
+    // that are large enough first, the smallest of them, so that prompts after the longest take nothing more.
+    const std::size_t bytes = static_cast<std::size_t>(rows * columns) * sizeof(__nv_bfloat16);
     auto entry = std::find_if(m_narrows.begin(), m_narrows.end(), [&](const Split &s) { return s.data == data; });
+    if (entry == m_narrows.end()) {
+        for (auto other = m_narrows.begin(); other != m_narrows.end(); ++other) {
+            if (!other->valid && other->memory.bytes >= bytes && (entry == m_narrows.end() || other->memory.bytes < entry->memory.bytes))
+                entry = other;
+        }
+    }
     if (entry == m_narrows.end() && m_narrows.size() >= kMostNarrows)
         entry = std::find_if(m_narrows.begin(), m_narrows.end(), [](const Split &s) { return !s.valid; });
     if (entry == m_narrows.end() && m_narrows.size() >= kMostNarrows)
@@ -205,7 +261,7 @@ __nv_bfloat16 *Context::narrowFor(const float *data, std::int64_t rows, std::int
     entry = m_narrows.insert(m_narrows.end(), taken); // the newest
     entry->data = data;
     entry->valid = false;
-    if (!grow(entry->memory, static_cast<std::size_t>(rows * columns) * sizeof(__nv_bfloat16)))
+    if (!grow(entry->memory, bytes))
         return nullptr;
     entry->rows = rows;
     entry->columns = columns;
@@ -312,13 +368,15 @@ void Context::close()
     cudaFree(choosing.best);
     cudaFree(choosing.broken);
     for (const Constant &known : m_constants)
-        cudaFree(known.device);
+        give(known.device);
     for (const Buffer &buffer : m_rooms)
-        cudaFree(buffer.data);
+        give(buffer.data);
     for (const std::vector<Split> *forms : {&m_splits, &m_narrows}) {
         for (const Split &form : *forms)
-            cudaFree(form.memory.data);
+            give(form.memory.data);
     }
+    for (void *piece : m_pieces)
+        cudaFree(piece);
     cudaStreamDestroy(stream);
 }
 

@@ -4,8 +4,10 @@
 
 // What the plug-in keeps for one card: its stream, its buffers, the numbers of the step, recorded steps. One thread.
 
+#include "backend/arena.h"
 #include "backend/cuda_ahead.h"
 #include "backend/cuda_plugin_api.h"
+#include "backend/cuda_work.h"
 
 #include "cuda/attention/step.h"
 #include "cuda/attention/tiles.h"
@@ -30,6 +32,7 @@
 namespace plugin {
 
 namespace kc = kernels::cuda;
+namespace work = engine::cudawork;
 using kernels::DType;
 
 // Small host arrays go through one pinned ring; a full ring waits for the stream. No stream: nothing is copied.
@@ -121,6 +124,13 @@ struct Context {
     const void *constantBytes(const void *values, std::size_t bytes);
     // Null, and noted, when the card has no memory left.
     void *room(Room purpose, std::size_t bytes);
+    // Gives a room back that did not fit into what is reserved; nothing queued uses it any more.
+    void keepInside(Room purpose);
+    // Memory of the card, out of what is reserved where it fits. Null: none is left; the error is the caller's to note.
+    void *take(std::size_t bytes);
+    void give(void *memory); // nothing queued uses it any more
+    cudaError_t reserve(std::size_t bytes);
+    DiptychCudaWork work() const { return {m_arena.reservedBytes(), m_arena.mostBytes(), m_outsideBytes}; }
     template <typename T> T *roomFor(Room purpose, std::size_t count)
     {
         return static_cast<T *>(room(purpose, count * sizeof(T)));
@@ -246,6 +256,10 @@ private:
         std::size_t bytes = 0;
     };
     std::array<Buffer, static_cast<std::size_t>(Room::Count)> m_rooms;
+    engine::Arena m_arena;
+    std::vector<void *> m_pieces; // of the arena
+    std::map<void *, std::size_t> m_outside; // taken from the card although there is an arena
+    std::size_t m_outsideBytes = 0;
     struct Split {
         const float *data;
         std::int64_t rows, columns, stride;

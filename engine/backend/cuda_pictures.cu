@@ -84,6 +84,8 @@ int resizeTiles(void *context, const std::uint8_t *pixels, std::int32_t width, s
         target += std::int64_t{view.tilesWide} * view.tilesHigh * size * size * 3;
     }
     c.note(cudaStreamSynchronize(c.stream), "picture"); // the host bytes may go away after this
+    c.keepInside(Room::Pixels); // pictures larger than the one the load was planned for
+    c.keepInside(Room::HalfResized);
     return 1;
 }
 

@@ -38,19 +38,14 @@ void memory(void *context, std::uint64_t *free, std::uint64_t *total)
 
 void *allocate(void *context, std::size_t bytes)
 {
-    of(context);
-    void *device = nullptr;
-    if (cudaMalloc(&device, bytes == 0 ? 1 : bytes) != cudaSuccess) {
-        cudaGetLastError(); // an allocation that failed is reported here, not by the step
-        return nullptr;
-    }
-    return device;
+    return of(context).take(bytes); // one that failed is reported here, not by the step
 }
 
 void release(void *context, void *device)
 {
-    cudaStreamSynchronize(of(context).stream);
-    cudaFree(device);
+    Context &c = of(context);
+    cudaStreamSynchronize(c.stream);
+    c.give(device);
 }
 
 void toDevice(void *context, void *device, const void *host, std::size_t bytes)
@@ -356,6 +351,9 @@ int endRecording(void *context)
 
 DiptychCudaSteps steps(void *context) { return stepOf(context).steps; }
 
+int reserve(void *context, std::size_t bytes) { return of(context).reserve(bytes) == cudaSuccess ? 1 : 0; }
+DiptychCudaWork workOf(void *context) { return of(context).work(); }
+
 int refuse(char *error, std::size_t bytes, const std::string &why)
 {
     std::snprintf(error, bytes, "%s", why.c_str());
@@ -477,6 +475,6 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
         finishStep, linear, headLinear, rmsNorm, layerNorm, embed, rope, storeKv, attention, denseAttention, route, moe,
         siluMultiply, add, copyRows, packedBytes, pack, fitsHalf, beginStep, replay, endRecording, swiglu, latentPrepare,
         headsPrepare, moeWithShared, router, steps, choose, crossModalAttention, crossModalGate, selectTokens, sparseAttention, patches, feedForward, latentPrompt,
-        pictureLayer, resizeTiles, scatterRows};
+        pictureLayer, resizeTiles, scatterRows, reserve, workOf};
     return 0;
 }

@@ -124,6 +124,11 @@ struct DiptychCudaSteps { // since the context was opened
     const char *refusal;    // why the last recording failed; empty: none did
 };
 
+struct DiptychCudaWork { // bytes of what `reserve` took
+    std::uint64_t reserved, most; // most: in use at any time
+    std::uint64_t outside;        // for want of room there taken from the card, in use now
+};
+
 struct DiptychCudaApi {
     std::uint32_t abi;
     void *context; // passed back to every call
@@ -217,6 +222,9 @@ struct DiptychCudaApi {
         const DiptychCudaResizeView *views, std::int32_t viewCount, std::int32_t size, const std::uint8_t *ground, void *tiles);
     // Row i of source, or its only row, to row rows[i] of destination.
     void (*scatterRows)(void *context, DiptychCudaRows source, DiptychCudaRows destination, const std::int32_t *rows, std::int32_t count);
+    // Takes so many bytes for what is allocated from now on and for what operations work in. 0: there are none.
+    int (*reserve)(void *context, std::size_t bytes);
+    DiptychCudaWork (*work)(void *context);
 };
 
 // The plug-in's only exported symbol. Returns 0 and fills `api`, or non-zero and one sentence in `error`: another ABI

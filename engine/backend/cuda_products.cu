@@ -17,8 +17,7 @@ namespace plugin {
 
 namespace {
 
-// Weights are widened for a prompt's products in slices of this many bytes.
-constexpr std::int64_t kSliceBytes = std::int64_t{512} << 20;
+static_assert(kc::kDecodeRows == work::kFewRows);
 constexpr std::int64_t kSplitColumns = 32768; // results wider than this feed no further product
 
 bool isAligned(const void *p, std::size_t bytes) { return reinterpret_cast<std::uintptr_t>(p) % bytes == 0; }
@@ -78,7 +77,7 @@ void manyRows(Context &c, const DiptychCudaRows &input, const DiptychCudaWeight 
     const DiptychCudaRows &output, kc::Activation activation, bool accumulate)
 {
     const __nv_bfloat16 *x = narrowed(c, input.data, input.stride, input.rows, w.in);
-    const std::int64_t sliceRows = std::max<std::int64_t>(128, kSliceBytes / 2 / w.in / 128 * 128);
+    const std::int64_t sliceRows = work::sliceRows(w.in);
     for (std::int64_t first = 0; first < w.out; first += sliceRows) {
         const std::int64_t rows = std::min(sliceRows, w.out - first);
         kc::MatrixProductArgs args;
@@ -352,7 +351,7 @@ void manyRowsMoe(Context &c, const DiptychCudaRows &input, const DiptychCudaWeig
     args.offsets = offsets;
     args.slots = static_cast<int>(slots);
     const auto inSlices = [&](std::int64_t expertElements, auto &&body) {
-        const int atOnce = static_cast<int>(std::clamp<std::int64_t>(kSliceBytes / 2 / expertElements, 1, experts));
+        const int atOnce = static_cast<int>(work::expertsAtOnce(expertElements, experts));
         for (int first = 0; first < experts && !c.failed(); first += atOnce) {
             args.firstExpert = first;
             args.experts = std::min(atOnce, experts - first);
@@ -405,7 +404,7 @@ bool manyRowsFeedForward(Context &c, const DiptychCudaRows &input, const Diptych
 {
     const std::int64_t inter = gateAndUp.out / 2;
     if (input.rows <= kc::kDecodeRows || !canSplitHalves(gateAndUp) || !isTiled(down) || down.in != inter || inter % 32 != 0
-        || gateAndUp.out * gateAndUp.in * 2 > kSliceBytes || down.out * down.in * 2 > kSliceBytes)
+        || gateAndUp.out * gateAndUp.in * 2 > work::kSliceBytes || down.out * down.in * 2 > work::kSliceBytes)
         return false;
     c.wrote(output);
     kc::MatrixProductArgs args;
@@ -653,7 +652,7 @@ int swiglu(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, Di
     if (!canSplitHalves(gateAndUp))
         return 0;
     if (input.rows > kc::kDecodeRows) {
-        if (gateAndUp.out * gateAndUp.in * 2 > kSliceBytes || inter % 8 != 0)
+        if (gateAndUp.out * gateAndUp.in * 2 > work::kSliceBytes || inter % 8 != 0)
             return 0;
         c.wrote(output);
         kc::MatrixProductArgs args;

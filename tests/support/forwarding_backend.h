@@ -17,6 +17,8 @@ public:
     std::string_view id() const override { return m_inner->id(); }
     bool hostMemory() const override { return m_inner->hostMemory(); }
     engine::Result<engine::Buffer> allocate(std::size_t bytes) override { return m_inner->allocate(bytes); }
+    engine::Status reserve(std::size_t bytes) override { return m_inner->reserve(bytes); }
+    engine::WorkMemory workMemory() const override { return m_inner->workMemory(); }
     engine::Result<engine::WeightPtr> upload(const engine::FileTensor &tensor,
         const engine::UploadOptions &options) override
     {

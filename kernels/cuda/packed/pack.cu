@@ -138,16 +138,6 @@ __global__ void __launch_bounds__(kThreads) findWideKernel(const std::uint16_t *
 
 } // namespace
 
-std::size_t packedBytes(DType type, std::int64_t matrices, std::int64_t out, std::int64_t in, int scaleRows, int scaleColumns)
-{
-    if (packedFormat(type).digitBits == 0 || in % kGroupColumns != 0 || out == 0 || in > (1 << 18))
-        return 0;
-    if (type == DType::F8E4M3 && (scaleColumns % kUnitColumns != 0 || scaleRows < 1))
-        return 0;
-    const PackedShape shape = packedShape(type, out, in);
-    return static_cast<std::size_t>(shape.tileBytes) * static_cast<std::size_t>(shape.tiles) * static_cast<std::size_t>(matrices);
-}
-
 cudaError_t pack(const WeightView &source, std::uint8_t *target, cudaStream_t stream)
 {
     const PackedShape shape = packedShape(source.dtype, source.out, source.in);

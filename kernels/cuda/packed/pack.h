@@ -3,15 +3,13 @@
 #pragma once
 
 #include "cuda/common/weight.cuh"
-#include "cuda/packed/layout.h"
+#include "cuda/packed/packed_bytes.h"
 
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
 namespace kernels::cuda {
 
-// Bytes of `matrices` packed matrices; 0: this type or shape stays as the file has it.
-std::size_t packedBytes(DType type, std::int64_t matrices, std::int64_t out, std::int64_t in, int scaleRows, int scaleColumns);
 // Rows of a file format in `source` to `target`, both on the device.
 cudaError_t pack(const WeightView &source, std::uint8_t *target, cudaStream_t stream);
 
