@@ -130,9 +130,13 @@ int run(BenchCommand options)
     if (records)
         json["steps"] = {{"replayed", replayed}, {"recorded", recorded}, {"launched", launched},
                          {"ahead", ahead}, {"forgotten", forgotten}, {"refusal", refusal}};
-    const std::uint64_t planned = results.back().plannedBytes, used = results.back().usedBytes;
-    if (used > 0)
-        json["memory"] = {{"planned_bytes", planned}, {"used_bytes", used}};
+    const engine::CardUse &planned = results.back().planned, &used = results.back().used;
+    const auto inParts = [](const engine::CardUse &use) {
+        return Json{{"weight_bytes", use.weightBytes}, {"context_bytes", use.contextBytes}, {"work_bytes", use.workBytes}};
+    };
+    if (used.totalBytes() > 0)
+        json["memory"] = {{"planned_bytes", planned.totalBytes()}, {"used_bytes", used.totalBytes()}, {"planned", inParts(planned)},
+            {"used", inParts(used)}, {"work_most_bytes", results.back().workMostBytes}, {"work_outside_bytes", results.back().workOutsideBytes}};
     if (options.json) {
         printJson(json);
         return code;
@@ -162,9 +166,16 @@ int run(BenchCommand options)
                     static_cast<long long>(forgotten), static_cast<long long>(recorded),
                     static_cast<long long>(launched), refusal.empty() ? "" : "; not recorded: ",
                     refusal.c_str());
-    if (used > 0)
-        std::printf("card memory: %s planned, %s used (%+.1f %%)\n", humanBytes(planned).c_str(), humanBytes(used).c_str(),
-                    (static_cast<double>(used) / static_cast<double>(std::max<std::uint64_t>(planned, 1)) - 1.0) * 100.0);
+    if (used.totalBytes() > 0) {
+        std::printf("card memory: %s planned, %s used (%+.1f %%)\n", humanBytes(planned.totalBytes()).c_str(), humanBytes(used.totalBytes()).c_str(),
+                    (static_cast<double>(used.totalBytes()) / static_cast<double>(std::max<std::uint64_t>(planned.totalBytes(), 1)) - 1.0) * 100.0);
+        std::printf("  weights %s, %s used; context %s, %s; to work in %s, %s; at most %s of it in use\n",
+                    humanBytes(planned.weightBytes).c_str(), humanBytes(used.weightBytes).c_str(), humanBytes(planned.contextBytes).c_str(),
+                    humanBytes(used.contextBytes).c_str(), humanBytes(planned.workBytes).c_str(), humanBytes(used.workBytes).c_str(),
+                    humanBytes(results.back().workMostBytes).c_str());
+        if (results.back().workOutsideBytes > 0)
+            std::printf("  beside what was reserved: %s\n", humanBytes(results.back().workOutsideBytes).c_str());
+    }
     if (machine > 0)
         std::printf("weights read at %.1f GB/s, %.0f %% of the %.1f GB/s this machine reads\n",
                     bandwidth, bandwidth / machine * 100, machine);

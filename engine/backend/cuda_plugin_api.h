@@ -12,7 +12,7 @@
 
 extern "C" {
 
-#define DIPTYCH_CUDA_ABI 8u
+#define DIPTYCH_CUDA_ABI 9u
 
 enum DiptychCudaLayout {
     DIPTYCH_CUDA_ROWS = 0,   // rows as the file has them; products in float32

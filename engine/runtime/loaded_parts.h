@@ -32,6 +32,7 @@ struct LoadedParts {
     int firstLayers = 0;
     std::uint64_t freeBefore = 0; // on a card, when the backend was made
     MemoryPlan memoryPlan;        // made then; of a card only
+    std::uint64_t weightsTaken = 0, cacheTaken = 0; // of freeBefore, by the card's own count
     ModelBundle bundle;
     KvPlan plan;
     KvCache cache;

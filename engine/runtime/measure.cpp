@@ -263,8 +263,13 @@ Result<BenchResult> benchModel(ModelSlot &slot, const BenchOptions &options, std
     }
     if (!parts.backend->hostMemory()) {
         const std::uint64_t free = parts.backend->memory().free;
-        result.plannedBytes = parts.memoryPlan.totalBytes();
-        result.usedBytes = parts.freeBefore - std::min(parts.freeBefore, free);
+        const MemoryPlan &plan = parts.memoryPlan;
+        result.planned = {.weightBytes = plan.weightBytes, .contextBytes = plan.contextBytes, .workBytes = plan.workBytes};
+        const std::uint64_t used = parts.freeBefore - std::min(parts.freeBefore, free), loaded = parts.weightsTaken + parts.cacheTaken;
+        result.used = {.weightBytes = parts.weightsTaken, .contextBytes = parts.cacheTaken, .workBytes = used - std::min(used, loaded)};
+        const WorkMemory work = parts.backend->workMemory();
+        result.workMostBytes = work.most;
+        result.workOutsideBytes = work.outside;
     }
     return result;
 }

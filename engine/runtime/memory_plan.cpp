@@ -3,6 +3,7 @@
 #include "runtime/memory_plan.h"
 
 #include "backend/card_name.h"
+#include "backend/cuda_work.h"
 #include "cache/block_manager.h"
 #include "runtime/device_probe.h"
 
@@ -100,7 +101,17 @@ std::uint64_t weightBytesOf(const ModelInfo &info, const LoadOptions &options)
 
 std::uint64_t workBytesOf(const CardNeed &need, int contextTokens)
 {
-    return need.workBytes + need.workRowBytes * static_cast<std::uint64_t>(std::clamp(need.chunkRows, 0, std::max(contextTokens, 1)));
+    const int context = std::max(contextTokens, 1);
+    const auto tokens = static_cast<std::uint64_t>(context), rows = static_cast<std::uint64_t>(std::clamp(need.chunkRows, 0, context));
+    std::uint64_t bytes = need.workBytes + need.workRowBytes * rows;
+    if (rows > cudawork::kFewRows) { // the keys and values of a prompt lie side by side
+        const std::uint64_t seen = std::min(tokens, rows * cudawork::kTokensARow);
+        bytes += need.widenedBytes + need.latentTokenBytes * seen
+            + std::max(std::min<std::uint64_t>(need.keyTokenBytes * seen, cudawork::kExpandedBytes), need.headTokenBytes * seen);
+    }
+    constexpr std::int64_t kAnswers = 8, kAnswerTokens = 8192; // side by side
+    const std::int64_t parts = std::max(cudawork::parts(context), kAnswers * cudawork::parts(std::min<std::int64_t>(context, kAnswerTokens)));
+    return bytes + need.partBytes * static_cast<std::uint64_t>(parts);
 }
 
 int promptRowsOf(double activeBytes, bool isHost, int firstLayers, int layers)

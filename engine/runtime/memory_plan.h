@@ -44,7 +44,10 @@ Result<MemoryPlan> planMemoryIn(const ModelInfo &info, const LoadOptions &option
 int promptRowsOf(double activeBytes, bool isHost, int firstLayers = 0, int layers = 1);
 // Of all weights, re-quantised as the options say.
 std::uint64_t weightBytesOf(const ModelInfo &info, const LoadOptions &options);
-// What steps work in on a card, where a sequence holds so many tokens.
+// What a load keeps on a card beside weights and cache: the code of its kernels, and what steps work in where a sequence
+// holds so many tokens. The latter is reserved at load, so that no answer needs more: a load uses what is planned within
+// 3 %, or 16 MB where that is more. Beyond it go pictures larger than the model's largest grid, for the moment of their
+// resizing, and more pictures than CardNeed says in answers at once.
 std::uint64_t workBytesOf(const CardNeed &need, int contextTokens);
 
 // "3.8 GB", "557 MB": as the window shows sizes.

@@ -4,6 +4,7 @@
 #include "backend/card_name.h"
 #include "cache/block_manager.h"
 #include "files/adapter.h"
+#include "files/card_need.h"
 #include "files/inspect.h"
 #include "files/mapped_file.h"
 #include "runtime/batch_builder.h"
@@ -12,6 +13,7 @@
 #include "runtime/memory_plan.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <numeric>
 #include <string>
@@ -57,8 +59,43 @@ std::uint64_t freeOnCard(const LoadedParts &parts)
     return free - std::min(free, work - std::min(work, early));
 }
 
-// One chunk of a prompt and one picture of many tiles, so that what steps work in has its size, and a card's kernels are
-// there, before the first question.
+// Of a model on a card, since `free` bytes were free: taken.
+std::uint64_t takenSince(LoadedParts &parts, std::uint64_t free)
+{
+    return free - std::min(free, parts.backend->memory().free);
+}
+
+// A token after the warm-up's prompt, as an answer asks for it.
+Status warmStep(LoadedParts &parts, std::span<const std::int32_t> blocks)
+{
+    const std::array<std::int32_t, 2> ids{};
+    BatchBuilder builder;
+    const int row = builder.addRows(ids, 0, 1, blocks);
+    if (parts.bundle.text->prefersChoosing())
+        builder.wantToken(row, {}, parts.bundle.text->config().vocabulary);
+    else
+        builder.wantLogits(row);
+    std::vector<float> logits;
+    return builder.run(parts, {}, logits);
+}
+
+// That is cut into as many tiles as any.
+Image largestPicture(const VisionConfig &config)
+{
+    std::pair<int, int> size{config.imageSize, config.imageSize};
+    for (const std::pair<int, int> &candidate : config.candidateResolutions) {
+        if (std::int64_t{candidate.first} * candidate.second > std::int64_t{size.first} * size.second)
+            size = candidate;
+    }
+    Image picture;
+    picture.width = size.first;
+    picture.height = size.second;
+    picture.rgb.assign(static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3, 127);
+    return picture;
+}
+
+// One chunk of a prompt, the first tokens of an answer and one picture of many tiles, so that what steps work in has its
+// size, and a card's kernels are there, before the first question.
 Status warmUp(LoadedParts &parts)
 {
     const int rows = std::min({promptRowsOf(parts), parts.plan.contextTokens, parts.plan.blocks * kBlockTokens});
@@ -69,21 +106,39 @@ Status warmUp(LoadedParts &parts)
     builder.addRows(ids, 0, static_cast<int>(ids.size()), blocks);
     std::vector<float> logits;
     ENGINE_CHECK(builder.run(parts, {}, logits));
-    if (!parts.bundle.vision)
-        return Done{};
-    Image plain;
-    plain.width = plain.height = 3 * parts.bundle.vision->preprocessor().config().imageSize;
-    plain.rgb.assign(static_cast<std::size_t>(plain.width) * static_cast<std::size_t>(plain.height) * 3, 127);
-    ENGINE_TRY(const ImageTiles tiles, parts.bundle.vision->prepare(plain, 1));
-    ENGINE_TRY(const Buffer embeddings, parts.bundle.vision->encode(tiles, {}, [](int, int) {}));
+    if (parts.bundle.vision) {
+        Image plain = largestPicture(parts.bundle.vision->preprocessor().config());
+        ENGINE_TRY(const ImageTiles tiles, parts.bundle.vision->prepare(plain, 1));
+        ENGINE_TRY(const Buffer embeddings, parts.bundle.vision->encode(tiles, {}, [](int, int) {}));
+    }
+    constexpr int kSteps = 3; // plainly, recorded, replayed
+    for (int step = 0; step < kSteps; ++step)
+        ENGINE_CHECK(warmStep(parts, std::span(blocks).first(1)));
     return Done{};
+}
+
+// Weights and cache are there: takes what steps work in and lets them run once. What is left of the plan after that is
+// reserved too, but for a little that a driver's own books may grow by.
+Status takeWork(LoadedParts &parts)
+{
+    constexpr std::uint64_t kSpareBytes = std::uint64_t{4} << 20U, kPieceBytes = std::uint64_t{2} << 20U;
+    const MemoryPlan &plan = parts.memoryPlan;
+    ENGINE_CHECK(parts.backend->reserve(plan.workBytes - std::min(plan.workBytes, kCodeBytes)));
+    ENGINE_CHECK(warmUp(parts));
+    const std::uint64_t taken = takenSince(parts, parts.freeBefore);
+    if (taken + kSpareBytes + kPieceBytes > plan.totalBytes())
+        return Done{};
+    return parts.backend->reserve((plan.totalBytes() - taken - kSpareBytes) / kPieceBytes * kPieceBytes);
 }
 
 } // namespace
 
 int promptRowsOf(const LoadedParts &parts)
 {
-    return promptRowsOf(parts.bundle.activeBytesPerToken, parts.backend->hostMemory(), parts.firstLayers, std::max(parts.info.layers, 1));
+    // On a card by the files alone, as the plan has it.
+    const bool isHost = parts.backend->hostMemory();
+    const double planned = isHost ? 0.0 : parts.info.onCard.activeBytes;
+    return promptRowsOf(planned > 0.0 ? planned : parts.bundle.activeBytesPerToken, isHost, parts.firstLayers, std::max(parts.info.layers, 1));
 }
 
 Result<std::unique_ptr<LoadedParts>> loadParts(const LoadOptions &options, std::stop_token stop,
@@ -170,6 +225,8 @@ Result<std::unique_ptr<LoadedParts>> loadPartsOn(const Machine &machine, const L
         return cancelled();
     ENGINE_CHECK(parts->files->intact()); // a file cut meanwhile reads as zeros
     parts->info.weightBytes = parts->bundle.weightBytes;
+    if (!host)
+        parts->weightsTaken = takenSince(*parts, parts->freeBefore);
 
     const TextConfig &config = parts->bundle.text->config();
     const KvShape shape = parts->bundle.text->kvShape();
@@ -183,8 +240,10 @@ Result<std::unique_ptr<LoadedParts>> loadPartsOn(const Machine &machine, const L
     parts->plan = plan.blocks;
     ENGINE_TRY(parts->cache, KvCache::create(*parts->backend, shape, plan.type, parts->plan.blocks, parts->firstBackend.get(),
                                                   parts->firstLayers));
-    if (!host)
-        ENGINE_CHECK(warmUp(*parts));
+    if (!host) {
+        parts->cacheTaken = takenSince(*parts, parts->freeBefore) - parts->weightsTaken;
+        ENGINE_CHECK(takeWork(*parts));
+    }
     counters.doneBytes = counters.totalBytes.load();
     return parts;
 }

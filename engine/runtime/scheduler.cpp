@@ -3,6 +3,7 @@
 #include "runtime/scheduler.h"
 
 #include "base/assert.h"
+#include "files/card_need.h"
 #include "runtime/batch_builder.h"
 
 #include <algorithm>
@@ -16,6 +17,13 @@ namespace {
 constexpr int kMostAdmitted = 64;
 constexpr std::size_t kEmbeddingBytes = std::size_t{256} << 20U;
 
+// On a card as many pictures as its plan counts.
+std::size_t embeddingBytesOf(const LoadedParts &parts)
+{
+    const std::uint64_t picture = parts.backend->hostMemory() ? 0 : parts.info.onCard.pictureBytes;
+    return picture > 0 ? std::min<std::uint64_t>(kEmbeddingBytes, kKeptPictures * picture) : kEmbeddingBytes;
+}
+
 bool sameExperts(const ExpertOptions &a, const ExpertOptions &b)
 {
     return a.maxExperts == b.maxExperts && a.automatic == b.automatic &&
@@ -27,7 +35,7 @@ bool sameExperts(const ExpertOptions &a, const ExpertOptions &b)
 Scheduler::Scheduler(LoadedParts &parts)
     : m_parts(parts)
     , m_blocks(parts.plan.blocks)
-    , m_embeddings(kEmbeddingBytes)
+    , m_embeddings(embeddingBytesOf(parts))
     , m_stopIds(parts.bundle.text->config().stopIds)
     , m_chunkTokens(promptRowsOf(parts))
 {

@@ -4,15 +4,18 @@
 // paths around a card: opening, memory, steps that fail.
 #include "fake_card.h"
 
+#include "backend/arena.h"
 #include "backend/cuda_ahead.h"
 #include "backend/cuda_plugin_api.h"
 #include "kernels/choose.h"
+#include "kernels/packed_bytes.h"
 
 #include <chrono>
 #include <cstdio>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -24,7 +27,7 @@ FakeCard fakeCard;
 namespace {
 
 constexpr std::size_t kHeader = 64; // the size lies before what is handed out
-constexpr std::int32_t kChosen = 100, kShortTokens = 1024;
+constexpr std::int32_t kChosen = 40, kShortTokens = 1024;
 
 plugin::StepNumbers lastStep;
 
@@ -34,7 +37,6 @@ int nothing()
     return 0;
 }
 
-void close(void *) {}
 const char *deviceName(void *) { return "Pretended Card 8 GB"; }
 
 void memory(void *, std::uint64_t *free, std::uint64_t *total)
@@ -44,10 +46,38 @@ void memory(void *, std::uint64_t *free, std::uint64_t *total)
     *free = *total > taken ? *total - taken : 0;
 }
 
-void *allocate(void *context, std::size_t bytes)
+// What a card gives out: pages, which small pieces share.
+constexpr std::uint64_t kPage = std::uint64_t{2} << 20U, kSmall = kPage / 2;
+
+std::uint64_t pagesOf(std::uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+std::mutex cardMutex;
+std::uint64_t smallBytes = 0;
+
+// So many bytes more, or less, of the card.
+void count(std::uint64_t bytes, bool isTaken)
+{
+    const std::scoped_lock lock(cardMutex);
+    if (bytes >= kSmall) {
+        fakeCard.usedBytes += isTaken ? pagesOf(bytes) : -pagesOf(bytes);
+        return;
+    }
+    fakeCard.usedBytes -= pagesOf(smallBytes);
+    smallBytes += isTaken ? bytes : -bytes;
+    fakeCard.usedBytes += pagesOf(smallBytes);
+}
+
+struct Context {
+    engine::Arena arena;
+    std::vector<void *> pieces;
+};
+
+Context &of(void *context) { return *static_cast<Context *>(context); }
+
+void *take(std::size_t bytes)
 {
     std::uint64_t free = 0, total = 0;
-    memory(context, &free, &total);
+    memory(nullptr, &free, &total);
     if (bytes > free)
         return nullptr;
     void *block = std::aligned_alloc(kHeader, (bytes + 2 * kHeader - 1) / kHeader * kHeader);
@@ -55,19 +85,63 @@ void *allocate(void *context, std::size_t bytes)
         return nullptr;
     std::memset(block, 0, bytes + kHeader);
     std::memcpy(block, &bytes, sizeof bytes);
-    fakeCard.usedBytes += bytes;
+    count(bytes, true);
     return static_cast<std::byte *>(block) + kHeader;
 }
 
-void release(void *, void *device)
+void give(void *place)
 {
-    if (device == nullptr)
-        return;
-    void *block = static_cast<std::byte *>(device) - kHeader;
+    void *block = static_cast<std::byte *>(place) - kHeader;
     std::size_t bytes = 0;
     std::memcpy(&bytes, block, sizeof bytes);
-    fakeCard.usedBytes -= bytes;
+    count(bytes, false);
     std::free(block);
+}
+
+void *allocate(void *context, std::size_t bytes)
+{
+    void *place = of(context).arena.take(bytes);
+    if (place != nullptr)
+        return place;
+    place = take(bytes);
+    if (place != nullptr && of(context).arena.reservedBytes() > 0)
+        fakeCard.outsideBytes += bytes;
+    return place;
+}
+
+void release(void *context, void *device)
+{
+    if (device != nullptr && !of(context).arena.give(device))
+        give(device);
+}
+
+int reserve(void *context, std::size_t bytes)
+{
+    void *piece = take(bytes);
+    if (piece == nullptr)
+        return 0;
+    of(context).arena.add(piece, bytes);
+    of(context).pieces.push_back(piece);
+    return 1;
+}
+
+DiptychCudaWork work(void *context)
+{
+    const engine::Arena &arena = of(context).arena;
+    return {arena.reservedBytes(), arena.mostBytes(), fakeCard.outsideBytes};
+}
+
+void close(void *context)
+{
+    for (void *piece : of(context).pieces)
+        give(piece);
+    delete &of(context);
+}
+
+std::size_t packedBytes(void *, const DiptychCudaWeight *w)
+{
+    return kernels::cuda::packedBytes(static_cast<kernels::DType>(w->dtype), w->experts, w->out, w->in, w->scaleRows,
+        w->scales != nullptr ? w->scaleColumns : 128);
 }
 
 void toDevice(void *, void *device, const void *host, std::size_t bytes) { std::memcpy(device, host, bytes); }
@@ -87,7 +161,6 @@ int finishStep(void *, char *error, std::size_t errorBytes)
     return 0;
 }
 
-std::size_t packedBytes(void *, const DiptychCudaWeight *) { return 0; }
 DiptychCudaSteps steps(void *) { return {0, 0, 0, 0, 0, ""}; }
 
 void beginStep(void *, const std::int32_t *ids, const std::int32_t *positions, std::int32_t rows,
@@ -148,12 +221,14 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
     for (std::size_t at = kFirst; at + sizeof stand <= sizeof *api; at += sizeof stand)
         std::memcpy(reinterpret_cast<std::byte *>(api) + at, &stand, sizeof stand);
     api->abi = DIPTYCH_CUDA_ABI;
-    api->context = &fakeCard;
+    api->context = new Context;
     api->close = close;
     api->deviceName = deviceName;
     api->memory = memory;
     api->allocate = allocate;
     api->release = release;
+    api->reserve = reserve;
+    api->work = work;
     api->toDevice = toDevice;
     api->toHost = toHost;
     api->finishStep = finishStep;

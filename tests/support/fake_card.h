@@ -11,7 +11,8 @@ struct FakeCard {
     std::atomic<Opening> opening{Opening::Works};
     std::atomic<std::uint64_t> totalBytes{std::uint64_t{8} << 30U};
     std::atomic<std::uint64_t> otherProgramsBytes{0}; // taken by other programs
-    std::atomic<std::uint64_t> usedBytes{0};          // allocated here
+    std::atomic<std::uint64_t> usedBytes{0};          // allocated here, in pages as a card gives them out
+    std::atomic<std::uint64_t> outsideBytes{0};       // ever allocated by a context that had reserved and had no room left there
     std::atomic<bool> isLost{false};                  // every step fails
     std::atomic<int> fullAfterSteps{-1};              // one step finds no memory after so many; -1: never
     std::atomic<int> stepMicroseconds{0};             // what a step takes

@@ -24,8 +24,18 @@ public:
     engine::DeviceMemory memory() override { return {m_free, m_total}; }
     std::string deviceName() const override { return "pretended card"; }
 
+    engine::Status reserve(std::size_t bytes) override
+    {
+        if (bytes > m_free)
+            return engine::Error{engine::ErrorCode::OutOfMemory, "the pretended card has no room to reserve"};
+        m_free -= bytes;
+        m_hasReserved = true;
+        return engine::Done{};
+    }
     engine::Result<engine::Buffer> allocate(std::size_t bytes) override
     {
+        if (m_hasReserved) // lies there
+            return ForwardingBackend::allocate(bytes);
         if (bytes > m_free)
             return engine::Error{engine::ErrorCode::OutOfMemory, "the pretended card is full"};
         m_free -= bytes;
@@ -54,6 +64,7 @@ private:
     }
 
     std::uint64_t m_free, m_total, m_early;
+    bool m_hasReserved = false;
 };
 
 // A machine with a pretended card and a processor, each with so much free memory.

@@ -48,13 +48,19 @@ struct TensorSummary {
     std::uint64_t bytes = 0;
 };
 
-// What a model takes on a card in native precision, before its context.
+// What a model takes on a card in native precision, before its context. What steps work in is the sum of what is said of
+// it here (workBytesOf in runtime/memory_plan.h), reserved at load.
 struct CardNeed {
     std::uint64_t weightBytes = 0;                  // all of them
     std::uint64_t expertBytes = 0, visionBytes = 0; // of these, routed experts and the picture path
-    std::uint64_t workBytes = 0;                    // what steps work in,
+    std::uint64_t workBytes = 0;                    // what steps work in, whatever their size,
     std::uint64_t workRowBytes = 0;                 // and that for each row of a prompt, of which
-    int chunkRows = 0;                              // so many go through together
+    int chunkRows = 0;                              // so many go through together;
+    std::uint64_t widenedBytes = 0;                 // for prompts alone, weights in bfloat16
+    std::uint64_t latentTokenBytes = 0;             // and for each token of their context its latent row,
+    std::uint64_t keyTokenBytes = 0, headTokenBytes = 0; // keys and values of all heads, in slices, and of one head;
+    std::uint64_t partBytes = 0;                    // for an answer, each part of its context (backend/cuda_work.h)
+    std::uint64_t pictureBytes = 0;                 // of the largest picture as the model sees it; a few are kept
     double activeBytes = 0;                         // weights read for a token
     std::vector<std::uint64_t> layerBytes;          // [layers] of weightBytes; empty: only the sum is known
     std::uint64_t embeddingBytes = 0;               // of weightBytes, where nothing else reads the token embeddings

@@ -71,6 +71,12 @@ struct BenchOptions {
     std::shared_ptr<const Image> image; // when set: picture to first token instead of random prompt ids
     std::stop_token stop = {};          // ends with Cancelled
 };
+// What is planned for a load on a card, or taken since the card was opened.
+struct CardUse {
+    std::uint64_t weightBytes = 0, contextBytes = 0;
+    std::uint64_t workBytes = 0; // what steps work in and the code of kernels
+    std::uint64_t totalBytes() const { return weightBytes + contextBytes + workBytes; }
+};
 struct BenchResult {
     double promptTokensPerSecond = 0, generateTokensPerSecond = 0; // all sequences together
     double firstTokenMs = 0;
@@ -82,7 +88,8 @@ struct BenchResult {
     // Begun before the tokens of the step before were read; of these, in vain.
     std::int64_t aheadSteps = 0, forgottenSteps = 0;
     std::string recordingRefusal;
-    std::uint64_t plannedBytes = 0, usedBytes = 0; // of a card: by the plan before loading; taken since the card was opened
+    CardUse planned, used; // of a card only
+    std::uint64_t workMostBytes = 0, workOutsideBytes = 0; // of what was reserved to work in; taken beside it
 };
 
 // What a load takes: weights, the cache that is reserved for all its sequences together, on a card also what steps work in.

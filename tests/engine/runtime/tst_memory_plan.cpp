@@ -215,7 +215,8 @@ void TestMemoryPlan::anIndexersWorkIsCounted()
     addCardWork(without, config, false, 1e9);
     config.text.indexer = {.heads = 4, .headDim = 32, .tokens = 2048};
     addCardWork(with, config, false, 1e9);
-    QCOMPARE(with.workBytes - without.workBytes, 64 * kMiB); // scores
+    const std::uint64_t scores = with.workBytes - without.workBytes;
+    QVERIFY(scores >= 64 * kMiB && scores < 65 * kMiB); // and queries as the tensor cores read them
     QCOMPARE(with.workRowBytes - without.workRowBytes, 4ULL * (4 * 32 + 32 + 4 + 1024)); // queries, key, weights, places
 }
 

@@ -237,8 +237,8 @@ private slots:
             const std::uint64_t least = most - planMemoryIn(*info, options, kPlenty, kPlenty)->contextBytes;
             const std::uint64_t room = least + (most - least) / 10;
             const auto plan = planMemoryIn(*info, options, room, kPlenty);
-            QVERIFY(plan.ok() && plan->contextTokens < info->contextTokens && plan->workBytes > 100 * kMiB);
-            const auto parts = load(options, room, kPlenty, 60 * kMiB);
+            QVERIFY(plan.ok() && plan->contextTokens < info->contextTokens && plan->workBytes > 60 * kMiB);
+            const auto parts = load(options, room, kPlenty, 40 * kMiB);
             QVERIFY2(parts.ok(), parts.ok() ? "" : parts.error().message.c_str());
             QVERIFY((*parts)->plan.contextTokens >= plan->contextTokens);
         }
@@ -253,7 +253,7 @@ private slots:
         QVERIFY(QString::fromStdString(guessing.error().message).contains(u"cannot guess tokens ahead"));
         const auto negative = load(onCard(golden.folder, -2));
         QVERIFY(!negative.ok() && negative.error().code == ErrorCode::BadRequest);
-        const auto tooMany = load(onCard(golden.folder, 1), 64 * kMiB);
+        const auto tooMany = load(onCard(golden.folder, 1), 48 * kMiB);
         QVERIFY(!tooMany.ok());
         QVERIFY(tooMany.error().code == ErrorCode::OutOfMemory);
         const auto noHost = load(onCard(golden.folder, 1), kPlenty, 1000);
