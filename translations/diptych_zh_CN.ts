@@ -445,14 +445,6 @@
         <source>Have the model frame in the picture what you name</source>
         <translation>让模型在图中框出你写的东西</translation>
     </message>
-    <message>
-        <source>%1 cannot be used as Settings say: %2 What would work:</source>
-        <translation>无法按设置使用 %1：%2可行的办法：</translation>
-    </message>
-    <message>
-        <source>Ways to load the model that work</source>
-        <translation>可行的模型加载方式</translation>
-    </message>
 </context>
 <context>
     <name>ui::ChatSession</name>
@@ -1318,6 +1310,17 @@ Everything runs on this machine; nothing is sent anywhere.</source>
     <message>
         <source>%1 was not added: %2</source>
         <translation>未添加 %1：%2</translation>
+    </message>
+</context>
+<context>
+    <name>ui::OfferBar</name>
+    <message>
+        <source>%1 cannot be used as Settings say: %2 What would work:</source>
+        <translation>无法按设置使用 %1：%2可行的办法：</translation>
+    </message>
+    <message>
+        <source>Ways to load the model that work</source>
+        <translation>可行的模型加载方式</translation>
     </message>
 </context>
 <context>

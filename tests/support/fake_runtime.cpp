@@ -190,10 +190,13 @@ std::vector<engine::DeviceInfo> Runtime::devices() const
 
 std::unique_ptr<engine::ModelLoad> Runtime::load(const engine::LoadOptions &options, engine::Wake wake)
 {
-    auto finish = [state = m_state, options, noCard = options.device == "cpu" ? std::string() : noCard,
+    const bool isLarge = !options.requantize.empty() && (options.contextTokens == 0 || options.contextTokens > 1024);
+    auto finish = [state = m_state, options, noRoom = isLarge ? noRoom : std::string(), noCard = options.device == "cpu" ? std::string() : noCard,
                       fails = options.path == failLoadsOf || (failLoadsOfRequantized && !options.requantize.empty())]() -> engine::Result<engine::ModelId> {
         if (!noCard.empty())
             return engine::Error{engine::ErrorCode::DeviceLost, noCard};
+        if (!noRoom.empty())
+            return engine::Error{engine::ErrorCode::OutOfMemory, noRoom};
         if (fails)
             return engine::Error{engine::ErrorCode::BadFile, "The file " + options.path + " is cut off."};
         const std::lock_guard lock(state->mutex);

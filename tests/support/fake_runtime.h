@@ -31,6 +31,7 @@ public:
     int loadMilliseconds = 5;
     std::string failLoadsOf; // a path that cannot be loaded
     bool failLoadsOfRequantized = false;
+    std::string noRoom; // why loads of re-quantised models with a context of more than 1,024 tokens fail; empty: they do not
     std::string noCard; // why loads on a card fail; empty: they do not
     std::function<std::vector<engine::LoadOffer>(const engine::LoadOptions &)> offersFor; // none: no offers
     std::atomic<bool> isCardLost = false; // answers end with DeviceLost

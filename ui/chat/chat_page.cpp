@@ -6,10 +6,10 @@
 #include "chat/drop_overlay.h"
 #include "chat/empty_chat.h"
 #include "chat/model_button.h"
+#include "chat/offer_bar.h"
 #include "chat/parameters_popover.h"
 #include "chat/running_answer.h"
 #include "services/engine_service.h"
-#include "services/load_offer_text.h"
 #include "services/local_sentence.h"
 #include "services/model_library.h"
 #include "services/settings.h"
@@ -17,8 +17,6 @@
 #include "theme/icons.h"
 #include "theme/style.h"
 #include "transcript/transcript_view.h"
-#include "widgets/card.h"
-#include "widgets/offer_list.h"
 #include "widgets/page_header.h"
 #include "widgets/picture_viewer.h"
 #include "widgets/role_label.h"
@@ -63,17 +61,8 @@ ChatPage::ChatPage(EngineService &engine, ModelLibrary &library, ConversationSto
     auto *bottom = new QVBoxLayout;
     bottom->setContentsMargins(16, 4, 16, 16);
     bottom->setSpacing(6);
-    m_offerBar = new Card(this);
-    auto *offerColumn = new QVBoxLayout(m_offerBar);
-    offerColumn->setContentsMargins(16, 12, 16, 12);
-    offerColumn->setSpacing(10);
-    m_offerLabel = new RoleLabel(theme::Role::Text);
-    m_offerLabel->setWordWrap(true);
-    m_offers = new OfferList;
-    offerColumn->addWidget(m_offerLabel);
-    offerColumn->addWidget(m_offers);
+    m_offerBar = new OfferBar(engine, library, this);
     m_offerBar->setMaximumWidth(theme::kReadingWidth + 40);
-    m_offerBar->hide();
     m_editBar = new QWidget(this);
     auto *editRow = new QHBoxLayout(m_editBar);
     editRow->setContentsMargins(8, 0, 0, 0);
@@ -128,7 +117,7 @@ ChatPage::ChatPage(EngineService &engine, ModelLibrary &library, ConversationSto
         if (url.scheme() == QLatin1String("https") || url.scheme() == QLatin1String("http") || url.scheme() == QLatin1String("mailto"))
             QDesktopServices::openUrl(url);
     });
-    connect(m_offers, &OfferList::chosen, this, &ChatPage::takeOffer);
+    connect(m_offerBar, &OfferBar::taken, this, &ChatPage::onOfferTaken);
     connect(m_editCancel, &QPushButton::clicked, this, [this] {
         endEdit();
         m_composer->clear();
@@ -150,9 +139,7 @@ ChatPage::ChatPage(EngineService &engine, ModelLibrary &library, ConversationSto
     });
     connect(m_export, &QPushButton::clicked, this, &ChatPage::exportMarkdown);
     connect(&engine, &EngineService::modelsChanged, this, &ChatPage::refresh);
-    connect(&engine, &EngineService::loadStateChanged, this, &ChatPage::refreshOffers);
     connect(&library, &ModelLibrary::entriesChanged, this, &ChatPage::refresh);
-    connect(&library, &ModelLibrary::choiceChanged, this, &ChatPage::refreshOffers);
     retranslate();
     newChat();
 }
@@ -305,33 +292,9 @@ void ChatPage::onSend(const QString &text, const QVector<LoadedPicture> &picture
     refresh();
 }
 
-void ChatPage::refreshOffers()
-{
-    if (!m_session)
-        return;
-    const engine::LoadOptions options = m_library.loadOptions(m_session->modelKey());
-    const bool hasFailed = m_engine.loadState(options) == EngineService::LoadState::Failed;
-    const std::vector<engine::LoadOffer> offers = hasFailed ? m_engine.offers(options) : std::vector<engine::LoadOffer>();
-    QVector<OfferList::Offer> list;
-    for (const engine::LoadOffer &offer : offers) {
-        const LoadOfferText text = textOf(offer);
-        list += {text.action, text.numbers};
-    }
-    m_offerLabel->setText(offers.empty() ? QString()
-                                         : tr("%1 cannot be used as Settings say: %2 What would work:")
-                .arg(m_library.nameOf(m_session->modelKey()), wholeSentence(localSentence(m_engine.loadError(options).toStdString()))));
-    m_offers->setOffers(list);
-    m_offerBar->setVisible(!offers.empty());
-}
-
 // Loads the model so, and asks again what was left without a word of an answer.
-void ChatPage::takeOffer(int index)
+void ChatPage::onOfferTaken()
 {
-    const QString key = m_session->modelKey();
-    const std::vector<engine::LoadOffer> offers = m_engine.offers(m_library.loadOptions(key));
-    if (index < 0 || index >= int(offers.size()))
-        return;
-    m_library.setChoice(key, offers[std::size_t(index)].options);
     const MessageModel *messages = m_session->messages();
     const int last = messages->count() - 1;
     const bool isUnanswered = !m_session->isRunning() && last >= 0 && messages->at(last).phase == AnswerPhase::Failed
@@ -339,7 +302,7 @@ void ChatPage::takeOffer(int index)
     if (isUnanswered)
         m_session->regenerate();
     else
-        m_engine.load(m_library.loadOptions(key));
+        m_engine.load(m_library.loadOptions(m_session->modelKey()));
     m_composer->takeFocus(); // the button that had it is gone
 }
 
@@ -429,7 +392,7 @@ void ChatPage::refresh()
     }
     m_composer->setContextUse(m_session->usedTokens(), m_session->usedTokens() > 0 ? context : 0);
     refreshWhere();
-    refreshOffers();
+    m_offerBar->setModel(m_session->modelKey());
 }
 
 void ChatPage::refreshWhere()
@@ -449,7 +412,6 @@ void ChatPage::retranslate()
     m_parameters->setAccessibleName(tr("Parameters"));
     m_where->setText(tr("Where"));
     m_where->setToolTip(tr("Have the model frame in the picture what you name"));
-    m_offers->setAccessibleName(tr("Ways to load the model that work"));
     m_export->setText(tr("Export"));
     m_export->setAccessibleName(tr("Export"));
     m_export->setToolTip(tr("Save this conversation as Markdown"));

@@ -12,15 +12,13 @@ class QStackedWidget;
 
 namespace ui {
 
-class Card;
 class Composer;
 class DropOverlay;
 class EmptyChat;
 class ModelButton;
-class OfferList;
+class OfferBar;
 class PageHeader;
 class ParametersPopover;
-class RoleLabel;
 class Settings;
 class TranscriptView;
 
@@ -65,8 +63,7 @@ private:
     void show(ChatSession *session);
     ChatSession *makeSession();
     void refresh();
-    void refreshOffers(); // ways to load the chosen model, where it could not be
-    void takeOffer(int index);
+    void onOfferTaken();
     void refreshWhere(); // shown where the model can point and there is a picture
     void onSend(const QString &text, const QVector<LoadedPicture> &pictures);
     void beginEdit(qint64 message);
@@ -89,9 +86,7 @@ private:
     QStackedWidget *m_stack;
     EmptyChat *m_empty;
     TranscriptView *m_view;
-    Card *m_offerBar;
-    RoleLabel *m_offerLabel;
-    OfferList *m_offers;
+    OfferBar *m_offerBar;
     QWidget *m_editBar;
     QLabel *m_editLabel;
     QPushButton *m_editCancel;

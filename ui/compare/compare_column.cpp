@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compare/compare_column.h"
 
+#include "chat/offer_bar.h"
 #include "compare/compare_parts.h"
 #include "services/engine_service.h"
 #include "services/model_library.h"
@@ -36,7 +37,8 @@ CompareColumn::CompareColumn(
       m_header(new Strip(Strip::Below)), m_dot(new ColumnMark(index)), m_model(new QComboBox),
       m_hidden(new RoleLabel(theme::Role::Text)), m_info(new RoleLabel(theme::Role::Muted)), m_settings(new ColumnSettingsButton), m_mark(new ColumnMark(index)),
       m_remove(new QPushButton),
-      m_running(engine, library, store, m_messages), m_view(new TranscriptView), m_metrics(new MetricsStrip)
+      m_running(engine, library, store, m_messages), m_view(new TranscriptView),
+      m_offers(new OfferBar(engine, library)), m_metrics(new MetricsStrip)
 {
     setMinimumWidth(kMinWidth);
     auto *column = new QVBoxLayout(this);
@@ -71,6 +73,10 @@ CompareColumn::CompareColumn(
     m_hidden->hide();
     column->addWidget(m_header);
     column->addWidget(m_view, 1);
+    auto *offers = new QHBoxLayout;
+    offers->setContentsMargins(20, 0, 20, 12);
+    offers->addWidget(m_offers);
+    column->addLayout(offers);
     column->addWidget(m_metrics);
 
     connect(&m_library, &ModelLibrary::entriesChanged, this, &CompareColumn::fillModels);
@@ -80,6 +86,7 @@ CompareColumn::CompareColumn(
     });
     connect(m_settings, &ColumnSettingsButton::settingsChanged, this, &CompareColumn::settingsChanged);
     connect(m_remove, &QPushButton::clicked, this, &CompareColumn::removeRequested);
+    connect(m_offers, &OfferBar::taken, this, &CompareColumn::offerTaken);
     connect(&m_running, &RunningAnswer::loading, this,
         [this](double share) { showMark(tr("Loading, %1 %").arg(int(share * 100))); });
     connect(&m_running, &RunningAnswer::phaseChanged, this, &CompareColumn::onPhase);
@@ -140,6 +147,7 @@ void CompareColumn::setBlind(bool blind)
     if (blind == m_blind)
         return;
     m_blind = blind;
+    updateOffers();
     m_model->setVisible(!blind);
     m_settings->setVisible(!blind);
     m_hidden->setVisible(blind);
@@ -204,6 +212,7 @@ void CompareColumn::updateInfo()
         info += QStringLiteral(" · ") + tr("thinks");
     m_info->setText(info);
     updateHint();
+    updateOffers();
     m_model->setToolTip(entry != nullptr ? entry->path : tr("This model is no longer in the list of models."));
 }
 
@@ -228,6 +237,7 @@ void CompareColumn::clear()
     m_pictureTokens = 0;
     m_turns.clear();
     m_turnPictures.clear();
+    m_unanswered.reset();
     m_messages.clear();
     m_view->setBusy(false);
     m_view->setQuestionsShown(false);
@@ -312,6 +322,7 @@ void CompareColumn::setPicture(const QString &sha256, const LoadedPicture &pictu
 
 void CompareColumn::addQuestion(const Question &question)
 {
+    m_unanswered.reset();
     QVector<StoredPart> parts;
     Message message;
     message.column = m_index;
@@ -328,7 +339,7 @@ void CompareColumn::addQuestion(const Question &question)
         names += picture.sha256;
     }
     parts += StoredPart{.kind = PartKind::Text, .text = question.text, .sha256 = {}, .name = {}};
-    m_leaf = m_store.addMessage(m_conversation, m_leaf, StoredRole::User, parts);
+    m_leaf = m_question = m_store.addMessage(m_conversation, m_leaf, StoredRole::User, parts);
     message.id = m_leaf;
     m_messages.append(message, question.text);
     m_turns.push_back(std::move(turn));
@@ -371,6 +382,24 @@ void CompareColumn::answer(quint64 seed)
     m_running.send(std::move(request));
 }
 
+bool CompareColumn::askAgain()
+{
+    if (isBusy() || !m_unanswered)
+        return false;
+    m_turns.push_back(std::move(m_unanswered->turn));
+    m_turnPictures.push_back(std::move(m_unanswered->pictures));
+    m_leaf = m_unanswered->question;
+    m_unanswered.reset();
+    if (const int failed = m_messages.indexOf(m_answer); failed >= 0)
+        m_messages.truncate(failed);
+    return true;
+}
+
+void CompareColumn::updateOffers()
+{
+    m_offers->setModel(modelKey(), m_blind ? shownName() : QString());
+}
+
 void CompareColumn::stop()
 {
     if (std::exchange(m_waiting, false)) {
@@ -405,6 +434,7 @@ void CompareColumn::onPhase(engine::Phase phase, int done, int)
 void CompareColumn::onFinished(AnswerState state)
 {
     if (m_running.text().isEmpty()) { // a question without an answer is no part of the history
+        m_unanswered = {std::move(m_turns.back()), std::move(m_turnPictures.back()), m_question};
         m_turns.pop_back();
         m_turnPictures.pop_back();
     } else {

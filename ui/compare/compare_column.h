@@ -12,6 +12,7 @@
 #include <QElapsedTimer>
 #include <QWidget>
 
+#include <optional>
 #include <vector>
 
 class QComboBox;
@@ -24,6 +25,7 @@ class ConversationStore;
 class EngineService;
 class MetricsStrip;
 class ModelLibrary;
+class OfferBar;
 class RoleLabel;
 
 struct Question {
@@ -62,9 +64,12 @@ public:
 
     void addQuestion(const Question &question); // shown, stored, and part of the history from now on
     void answer(quint64 seed);                  // the model's turn; ends in answered()
+    // Once more, the last question that was left without a word of an answer; false: there is none.
+    bool askAgain();
     void wait(const QString &why);              // its turn comes later
     void stop();
     [[nodiscard]] bool isBusy() const { return m_running.isRunning() || m_waiting; }
+    [[nodiscard]] bool isWaiting() const { return m_waiting; }
     [[nodiscard]] int turns() const { return m_turnCount; }
 
     [[nodiscard]] QString latestAnswer() const; // what the overlays' offsets count in; empty when there is none
@@ -78,6 +83,7 @@ signals:
     void settingsChanged();
     void answered();
     void removeRequested();
+    void offerTaken(); // another way to load the model was chosen
 
 protected:
     void changeEvent(QEvent *event) override;
@@ -93,6 +99,7 @@ private:
     void updateHint();
     void updateRoom();
     void showMark(const QString &text);
+    void updateOffers();
     void showFigures(const StoredRun &run);
 
     EngineService &m_engine;
@@ -101,6 +108,7 @@ private:
     int m_index;
     RowId m_conversation = 0;
     RowId m_leaf = 0;
+    RowId m_question = 0; // the latest
     qint64 m_answer = 0; // the latest
     int m_turnCount = 0;
     int m_pictureTokens = 0;
@@ -110,6 +118,12 @@ private:
     StoredRun m_lastRun; // whose figures are shown, or will be when the models are named
     std::vector<engine::Turn> m_turns;
     std::vector<QStringList> m_turnPictures; // by turn: what its images are called in storage
+    struct Unanswered {
+        engine::Turn turn;
+        QStringList pictures;
+        RowId question = 0;
+    };
+    std::optional<Unanswered> m_unanswered; // the last question, where there is no word of an answer
     QElapsedTimer m_sinceFirst;
     int m_written = 0;
 
@@ -124,6 +138,7 @@ private:
     MessageModel m_messages;
     RunningAnswer m_running;
     TranscriptView *m_view;
+    OfferBar *m_offers;
     MetricsStrip *m_metrics;
 };
 

@@ -217,6 +217,7 @@ CompareColumn *ComparePage::addColumn(const QString &modelKey)
     });
     connect(column, &CompareColumn::answered, this, &ComparePage::onAnswered);
     connect(&column->view(), &TranscriptView::scrolledByUser, this, [this, column] { link(column); });
+    connect(column, &CompareColumn::offerTaken, this, [this, column] { onOfferTaken(column); });
     connect(column, &CompareColumn::removeRequested, this, [this, column] { removeColumn(column); });
     return column;
 }
@@ -368,7 +369,9 @@ void ComparePage::ask(const QString &text, const QVector<LoadedPicture> &picture
 // Swap: what does not fit together answers in turn, and makes room first.
 void ComparePage::runNext()
 {
-    if (++m_running >= m_columns.size())
+    const auto waiting = std::find_if(m_columns.begin(), m_columns.end(), [](const CompareColumn *column) { return column->isWaiting(); });
+    m_running = int(waiting - m_columns.begin());
+    if (m_running >= m_columns.size())
         return;
     const QString next = EngineService::loadKey(m_library.loadOptions(m_columns[m_running]->modelKey()));
     const std::vector<engine::LoadedModel> loaded = m_engine.models();
@@ -376,6 +379,29 @@ void ComparePage::runNext()
         if (EngineService::loadKey(model.options) != next)
             m_engine.unload(model.options);
     m_columns[m_running]->answer(seedOf(m_running));
+}
+
+// A model that was refused is loaded another way, and its column asked again what it left without a word.
+void ComparePage::onOfferTaken(CompareColumn *column)
+{
+    updateFit();
+    m_composer->takeFocus(); // the button that had it is gone
+    const auto at = int(m_columns.indexOf(column));
+    if (!column->askAgain()) {
+        if (!column->isBusy())
+            m_engine.load(m_library.loadOptions(column->modelKey()));
+        return;
+    }
+    m_composer->setBusy(true);
+    if (!m_swap) {
+        column->answer(seedOf(at));
+    } else {
+        const bool others = isBusy();
+        column->wait(tr("Its turn comes"));
+        if (!others)
+            runNext();
+    }
+    updateDiff();
 }
 
 void ComparePage::onAnswered()

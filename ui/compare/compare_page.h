@@ -67,6 +67,7 @@ private:
     void updateDiff();
     void runNext();
     void onAnswered();
+    void onOfferTaken(CompareColumn *column);
     void vote(Verdict verdict);
     [[nodiscard]] QVector<Verdict> verdictsOffered() const;
     [[nodiscard]] QString verdictText(Verdict verdict) const;

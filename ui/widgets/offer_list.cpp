@@ -33,9 +33,28 @@ void OfferList::addRow()
     button->hide();
     numbers->hide();
     connect(button, &QPushButton::clicked, this, [this, row] { emit chosen(row); });
-    m_grid->addWidget(button, row, 0);
-    m_grid->addWidget(numbers, row, 1, Qt::AlignVCenter);
     m_rows += {button, numbers};
+    placeRow(row);
+}
+
+void OfferList::placeRow(int row)
+{
+    const auto &[button, numbers] = m_rows[row];
+    m_grid->removeWidget(button);
+    m_grid->removeWidget(numbers);
+    m_grid->addWidget(button, 2 * row, 0, 1, m_isNarrow ? 2 : 1, m_isNarrow ? Qt::AlignLeft : Qt::Alignment());
+    m_grid->addWidget(numbers, 2 * row + (m_isNarrow ? 1 : 0), m_isNarrow ? 0 : 1, 1, m_isNarrow ? 2 : 1, Qt::AlignVCenter);
+}
+
+void OfferList::resizeEvent(QResizeEvent *event)
+{
+    constexpr int kNarrow = 380;
+    QWidget::resizeEvent(event);
+    if (m_isNarrow == (width() < kNarrow))
+        return;
+    m_isNarrow = width() < kNarrow;
+    for (int row = 0; row < m_rows.size(); ++row)
+        placeRow(row);
 }
 
 void OfferList::setOffers(const QVector<Offer> &offers)

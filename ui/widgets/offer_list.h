@@ -13,7 +13,7 @@ namespace ui {
 
 class RoleLabel;
 
-// Ways out, one under the other: a button that says what it does, beside it what that takes.
+// Ways out, one under the other: a button that says what it does, beside it what that takes; under it in a narrow place.
 class OfferList final : public QWidget
 {
     Q_OBJECT
@@ -32,16 +32,21 @@ public:
 signals:
     void chosen(int index);
 
+protected:
+    void resizeEvent(QResizeEvent *event) override;
+
 private:
     struct Row {
         QPushButton *button;
         RoleLabel *numbers;
     };
     void addRow();
+    void placeRow(int row);
 
     QGridLayout *m_grid;
     QVector<Row> m_rows; // hidden but for the first ones
     QVector<Offer> m_offers;
+    bool m_isNarrow = false;
 };
 
 } // namespace ui

@@ -5,6 +5,7 @@
 #include "pages.h"
 
 #include "chat/composer.h"
+#include "chat/offer_bar.h"
 #include "compare/compare_column.h"
 #include "compare/compare_page.h"
 #include "compare/compare_parts.h"
@@ -14,6 +15,7 @@
 #include "services/settings.h"
 #include "storage/conversation_store.h"
 #include "widgets/elided_label.h"
+#include "widgets/offer_list.h"
 #include "widgets/role_label.h"
 
 #include <QComboBox>
@@ -77,6 +79,17 @@ private:
         m_page->ask(text, pictures);
         QTRY_VERIFY(!m_page->isBusy());
     }
+    void offerSmallerContexts()
+    {
+        m_runtime->noRoom = "the weights take 15 MB and every step 170 MB to work in, and 120 MB are free on the card";
+        m_runtime->offersFor = [](const engine::LoadOptions &options) {
+            engine::LoadOffer offer{.kind = engine::LoadOffer::Kind::SmallerContext, .options = options, .plan = {}, .layers = 4};
+            offer.options.contextTokens = offer.plan.contextTokens = 512;
+            offer.plan.weightBytes = 15'000'000;
+            offer.plan.freeBytes = 120'000'000;
+            return std::vector<engine::LoadOffer>{offer};
+        };
+    }
     CompareColumn &column(int index) { return *m_page->columns()[index]; }
     void openPage()
     {
@@ -122,6 +135,8 @@ private slots:
     void whatDoesNotFitAnswersInTurn();
     void aThirdColumnBeginsANewComparison();
     void anAnswerThatFailsSaysWhyAndLeavesTheOther();
+    void aModelThatDoesNotFitIsOfferedInItsColumn();
+    void offersOfABlindColumnDoNotNameItsModel();
     void blindHidesTheModelsUntilRevealed();
     void blindStaysBlindAfterARestart();
     void threeColumnsAreJudgedAndMarked();
@@ -352,6 +367,64 @@ void TestComparePage::anAnswerThatFailsSaysWhyAndLeavesTheOther()
     m_runtime->failLoadsOfRequantized = false;
     ask(QStringLiteral("b"));
     QCOMPARE(column(1).latestAnswer(), QStringLiteral("The tallest bar is 80 and the lowest 30, question 1."));
+}
+
+void TestComparePage::aModelThatDoesNotFitIsOfferedInItsColumn()
+{
+    offerSmallerContexts();
+    ask(QStringLiteral("a"), {picture()});
+    const auto *none = column(0).findChild<OfferBar *>();
+    const auto *offers = column(1).findChild<OfferBar *>();
+    QTRY_VERIFY(offers->isVisible());
+    QVERIFY(!none->isVisible());
+    pages::shoot(*m_page, QStringLiteral("compare_offers"));
+    m_page->resize(720, 820); // in a narrow column the numbers stand below
+    QTest::qWait(20);
+    const QPushButton *action = button(QStringLiteral("Use a shorter context"));
+    const auto *numbers = offers->findChild<OfferList *>()->findChildren<RoleLabel *>()[0];
+    QVERIFY(numbers->y() >= action->geometry().bottom() && action->geometry().right() <= offers->width());
+    pages::shoot(*m_page, QStringLiteral("compare_offers_narrow"));
+    m_page->resize(1180, 820);
+    QTest::qWait(20);
+    QVERIFY(numbers->x() > action->geometry().right());
+    QVERIFY(column(1).latestAnswer().isEmpty());
+    const RowId comparison = m_page->comparison();
+    QPushButton *smaller = button(QStringLiteral("Use a shorter context"));
+    QVERIFY(smaller != nullptr);
+    QTest::keyClick(smaller, Qt::Key_Space);
+    // The question is asked again there alone, with its picture, and the failed try is gone from sight.
+    QTRY_VERIFY(!m_page->isBusy() && !column(1).latestAnswer().isEmpty());
+    QCOMPARE(column(1).latestAnswer(), QStringLiteral("The tallest bar is 80 and the lowest 30, question 1."));
+    QCOMPARE(column(1).turns(), 1);
+    QVERIFY(!offers->isVisible());
+    QCOMPARE(m_library->loadOptions(column(1).modelKey()).contextTokens, 512);
+    const std::vector<engine::GenerationRequest> requests = m_runtime->requests();
+    QCOMPARE(requests.size(), std::size_t{2});
+    QCOMPARE(requests[1].turns.back().images.size(), std::size_t{1});
+    QCOMPARE(m_page->comparison(), comparison);
+    ask(QStringLiteral("b"));
+    QVERIFY(column(1).latestAnswer().contains(QStringLiteral("question 2")));
+    // So it is kept: two questions, each with its answer.
+    const StoredComparison kept = stored(comparison);
+    QCOMPARE(kept.columns[1].path().size(), qsizetype{4});
+    QCOMPARE(kept.columns[1].path()[1].state, AnswerState::Complete);
+}
+
+void TestComparePage::offersOfABlindColumnDoNotNameItsModel()
+{
+    offerSmallerContexts();
+    button(QStringLiteral("Blind"))->click();
+    ask(QStringLiteral("a"));
+    const auto shown = [this] {
+        for (const OfferBar *bar : m_page->findChildren<OfferBar *>())
+            if (bar->isVisible())
+                return bar;
+        return static_cast<const OfferBar *>(nullptr);
+    };
+    QTRY_VERIFY(shown() != nullptr);
+    for (const QLabel *label : shown()->findChildren<QLabel *>())
+        QVERIFY2(!label->text().contains(QStringLiteral("mini-vl")), qPrintable(label->text()));
+    QVERIFY(shown()->findChildren<QLabel *>()[0]->text().startsWith(QStringLiteral("Model ")));
 }
 
 void TestComparePage::blindHidesTheModelsUntilRevealed()
