@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/grounding.h"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace engine {
 namespace {
@@ -122,6 +124,30 @@ std::vector<Grounding> findGroundings(std::string_view text)
         at = text.find(kRef, next);
     }
     return found;
+}
+
+std::optional<UnfinishedGrounding> findUnfinishedGrounding(std::string_view text)
+{
+    const std::size_t begin = text.rfind(kRef);
+    if (begin == std::string_view::npos)
+        return std::nullopt;
+    std::string_view rest = text.substr(begin + kRef.size());
+    const std::size_t stop = std::min(rest.find('<'), rest.size());
+    UnfinishedGrounding result{std::string(rest.substr(0, stop)), begin};
+    rest.remove_prefix(stop);
+    // One marker after the other: whole, or as far as the text goes.
+    const auto take = [&rest](std::string_view marker) {
+        const std::size_t length = std::min(marker.size(), rest.size());
+        if (rest.substr(0, length) != marker.substr(0, length))
+            return false;
+        rest.remove_prefix(length);
+        return true;
+    };
+    if (!take(kRefEnd) || !take(kDet))
+        return std::nullopt;
+    rest.remove_prefix(std::min(rest.find_first_not_of("[], 0123456789"), rest.size()));
+    // With its last marker it is either one of those found already or none at all.
+    return rest.size() < kDetEnd.size() && take(kDetEnd) ? std::optional(std::move(result)) : std::nullopt;
 }
 
 PixelBox boxInPixels(const GroundingBox &box, int width, int height)

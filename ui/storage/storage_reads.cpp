@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/grounding.h"
 #include "storage/search_text.h"
 #include "storage/storage_worker.h"
 
@@ -7,12 +8,15 @@
 #include <QHash>
 #include <QJsonArray>
 #include <QJsonDocument>
+#include <QSize>
 
 #include <algorithm>
 
 namespace ui {
 
 namespace {
+
+constexpr QSize kNoPicture(999, 999); // boxes stay as the model wrote them
 
 QVector<qint32> unpackIds(const QByteArray &packed)
 {
@@ -32,8 +36,33 @@ QDateTime time(qint64 milliseconds)
     return QDateTime::fromMSecsSinceEpoch(milliseconds);
 }
 
-QString messageMarkdown(const StoredMessage &message, const QString &who)
+// What a model points at, in words: its name and the corners of each box in pixels of the picture.
+QString boxesInWords(const QString &text, QSize picture)
 {
+    const QByteArray utf8 = text.toUtf8();
+    QByteArray result;
+    std::size_t done = 0;
+    const auto copyUntil = [&](std::size_t end) { result += utf8.mid(qsizetype(done), qsizetype(end - done)); };
+    for (const engine::Grounding &one : engine::findGroundings({utf8.constData(), std::size_t(utf8.size())})) {
+        copyUntil(one.begin);
+        result += one.phrase.c_str();
+        for (const engine::GroundingBox &box : one.boxes) {
+            const engine::PixelBox at = engine::boxInPixels(box, picture.width(), picture.height());
+            result += QStringLiteral("%1(%2, %3)-(%4, %5)").arg(result.isEmpty() || result.endsWith(' ') ? QString() : QStringLiteral(" "))
+                          .arg(at.left).arg(at.top).arg(at.right).arg(at.bottom).toUtf8();
+        }
+        done = one.end;
+    }
+    copyUntil(std::size_t(utf8.size()));
+    return QString::fromUtf8(result);
+}
+
+// `picture`: the size of the one that answers are about, kept from message to message.
+QString messageMarkdown(const StoredMessage &message, const QString &who, QSize &picture)
+{
+    const auto first = std::find_if(message.parts.begin(), message.parts.end(), [](const StoredPart &part) { return part.kind == PartKind::Image; });
+    if (first != message.parts.end())
+        picture = QSize(first->width, first->height);
     QString text = QStringLiteral("### ") + who + QStringLiteral("\n\n");
     for (const StoredPart &part : message.parts) {
         if (part.kind == PartKind::Image)
@@ -41,7 +70,7 @@ QString messageMarkdown(const StoredMessage &message, const QString &who)
         else if (part.kind == PartKind::Thinking)
             text += QStringLiteral("<details>\n\n") + part.text + QStringLiteral("\n\n</details>\n\n");
         else
-            text += part.text + QStringLiteral("\n\n");
+            text += (message.role == StoredRole::Assistant ? boxesInWords(part.text, picture) : part.text) + QStringLiteral("\n\n");
     }
     return text;
 }
@@ -273,16 +302,18 @@ QString ConversationStore::Worker::exportMarkdown(ConversationKind kind, RowId s
     if (kind == ConversationKind::Chat) {
         const StoredConversation chat = conversation(session);
         QString text = QStringLiteral("# ") + chat.title + QStringLiteral("\n\n");
+        QSize picture = kNoPicture;
         for (const StoredMessage &message : chat.path())
-            text += messageMarkdown(message, nameOf(message));
+            text += messageMarkdown(message, nameOf(message), picture);
         return text;
     }
     const StoredComparison whole = comparison(session);
     QString text = QStringLiteral("# ") + whole.title + QStringLiteral("\n\n");
     for (const StoredConversation &column : whole.columns) {
         text += QStringLiteral("## ") + column.modelKey + QStringLiteral("\n\n");
+        QSize picture = kNoPicture;
         for (const StoredMessage &message : column.path())
-            text += messageMarkdown(message, nameOf(message));
+            text += messageMarkdown(message, nameOf(message), picture);
     }
     return text;
 }

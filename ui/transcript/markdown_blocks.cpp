@@ -519,9 +519,10 @@ void showMaths(Block &block)
 }
 
 // What a picture model points at is framed in the picture; in the text its name stands alone.
-void showGroundings(Block &block)
+// `isLast`: the text may go on, and what has begun is shown by its name already.
+void showGroundings(Block &block, bool isLast)
 {
-    if (block.kind == BlockKind::Code || !block.text.contains(QLatin1String("<|det|>")))
+    if (block.kind == BlockKind::Code || !block.text.contains(QLatin1String(isLast ? "<|ref|>" : "<|det|>")))
         return;
     const QByteArray utf8 = block.text.toUtf8();
     const auto place = [&utf8](std::size_t byte) {
@@ -530,6 +531,8 @@ void showGroundings(Block &block)
     std::vector<Change> changes;
     for (const engine::Grounding &one : engine::findGroundings({utf8.constData(), static_cast<std::size_t>(utf8.size())}))
         changes.push_back({place(one.begin), place(one.end), QString::fromStdString(one.phrase)});
+    if (const auto begun = isLast ? engine::findUnfinishedGrounding({utf8.constData(), static_cast<std::size_t>(utf8.size())}) : std::nullopt)
+        changes.push_back({place(begun->begin), static_cast<int>(block.text.size()), QString::fromStdString(begun->phrase)});
     show(changes, block);
 }
 
@@ -617,7 +620,7 @@ std::vector<Block> Builder::take()
         }
         markBracketMaths(block);
         showMaths(block);
-        showGroundings(block);
+        showGroundings(block, &block == &m_blocks.back());
         if (block.kind == BlockKind::Table || partEnd(block, 0) == block.text.size()) {
             result.push_back(std::move(block));
             continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,13 @@ struct Grounding {
 // any way (another number of numbers, a number above 999, a sign, a missing bracket, turned corners) stays text. Blanks
 // are allowed between the parts of the list. Any thread; linear in the text.
 [[nodiscard]] std::vector<Grounding> findGroundings(std::string_view text);
+
+// The end of a text that is still being written, where it may become one of them: the phrase as far as it goes, no boxes.
+struct UnfinishedGrounding {
+    std::string phrase;
+    std::size_t begin = 0; // up to the text's end
+};
+[[nodiscard]] std::optional<UnfinishedGrounding> findUnfinishedGrounding(std::string_view text);
 
 struct PixelBox {
     int left = 0, top = 0, right = 0, bottom = 0; // pixels; int(x / 999 * size), as DeepSeek-VL2's own tools do

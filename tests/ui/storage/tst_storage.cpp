@@ -80,6 +80,7 @@ private slots:
     void writingToARemovedChatIsHarmless();
     void streamingDoesNotReloadTheList();
     void exportNamesWhoSaidWhat();
+    void exportSaysBoxesInWords();
     void tokensOfAnAnswerAreKept();
     void aBlindComparisonStaysBlindUntilRevealed();
     void splittingIsUndoneByJoining();
@@ -308,6 +309,31 @@ void TestStorage::exportNamesWhoSaidWhat()
         m_store->exportMarkdown(ConversationKind::Chat, chat, this, then);
     });
     QCOMPARE(markdown, QStringLiteral("# Shapes\n\n### Question\n\nHow many?\n\n### mini-vl\n\n**Three**\n\n"));
+}
+
+// Corners in pixels of the picture the answer is about, the one asked about last; markers of another form stay.
+void TestStorage::exportSaysBoxesInWords()
+{
+    const RowId chat = m_store->createConversation(QStringLiteral("Where"), {});
+    const QString box = QStringLiteral("<|ref|>the 圆<|/ref|><|det|>[[0, 0, 999, 999], [111, 333, 222, 666]]<|/det|> and <|ref|>b<|/ref|><|det|>[[1]]<|/det|>");
+    const auto pictured = [](int width, int height) {
+        return StoredPart{.kind = PartKind::Image, .text = {}, .sha256 = QStringLiteral("ab"), .name = QStringLiteral("p.png"), .width = width, .height = height};
+    };
+    RowId last = m_store->addMessage(chat, 0, StoredRole::User, {pictured(90, 60), text(box)});
+    const auto answer = [&] {
+        const RowId id = m_store->beginAnswer(chat, last, {});
+        m_store->appendAnswer(id, box, false);
+        m_store->finishAnswer(id, AnswerState::Complete, {});
+        last = id;
+    };
+    answer();
+    last = m_store->addMessage(chat, last, StoredRole::User, {pictured(900, 600), text(QStringLiteral("And here?"))});
+    answer();
+    const QString markdown = ask<QString>([&](auto then) { m_store->exportMarkdown(ConversationKind::Chat, chat, this, then); });
+    const QString rest = QStringLiteral(" and <|ref|>b<|/ref|><|det|>[[1]]<|/det|>\n");
+    QVERIFY2(markdown.contains(QStringLiteral("the 圆 (0, 0)-(90, 60) (10, 20)-(20, 40)") + rest), qPrintable(markdown));
+    QVERIFY2(markdown.contains(QStringLiteral("the 圆 (0, 0)-(900, 600) (100, 200)-(200, 400)") + rest), qPrintable(markdown));
+    QVERIFY(markdown.contains(box)); // what a person wrote stays
 }
 
 void TestStorage::tokensOfAnAnswerAreKept()

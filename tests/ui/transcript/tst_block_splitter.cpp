@@ -127,6 +127,7 @@ private slots:
     void finalBlocksNeverChange();
     void linksDefinedLaterAreFound();
     void whatAModelPointsAtIsNamed();
+    void whatIsStillBeingWrittenShowsNoMarkers();
     void blocksKnowTheirSource();
     void hostileTextEndsInTime_data();
     void hostileTextEndsInTime();
@@ -210,6 +211,26 @@ void TestBlockSplitter::whatAModelPointsAtIsNamed()
     QVERIFY(found);
     const QByteArray other("<|ref|>b<|/ref|><|det|>[[1, 2, 3]]<|/det|>");
     QCOMPARE(parseMarkdown(other).front().text, QString::fromUtf8(other)); // no box
+}
+
+void TestBlockSplitter::whatIsStillBeingWrittenShowsNoMarkers()
+{
+    const QByteArray source("Two: <|ref|>the red one<|/ref|><|det|>[[1, 2, 30, 40], [5, 6, 70, 80]]<|/det|> and <|ref|>圆形<|/ref|><|det|>[[1,2,3,4]]<|/det|>.");
+    const QString whole = QStringLiteral("Two: the red one and 圆形.");
+    for (qsizetype length = 1; length <= source.size(); ++length) {
+        const QByteArray part = source.first(length);
+        const bool isInMarker = part.lastIndexOf("<|ref|>") < part.lastIndexOf('<') && QByteArray("<|ref|>").startsWith(part.mid(part.lastIndexOf('<')));
+        if (isInMarker || !QString::fromUtf8(part).toUtf8().startsWith(part)) // tokens are whole
+            continue;
+        const QString shown = parseMarkdown(part).back().text;
+        QVERIFY2(whole.startsWith(shown), part.constData());
+        QVERIFY(part.size() < 20 || shown.size() > 4);
+    }
+    QCOMPARE(parseMarkdown("A <|ref|>b<|/ref|><|det|>[[1, 2").back().text, QStringLiteral("A b"));
+    // What cannot become a box stays text.
+    for (const char *other : {"A <|ref|>b<|/ref|> c", "A <|ref|>b<|det|>", "A <|ref|>b<|/ref|><|det|>[[1, x", "A <|ref|>b<c"})
+        QCOMPARE(parseMarkdown(other).back().text, QString::fromUtf8(other));
+    QCOMPARE(parseMarkdown("A <|ref|>b\n\nc").front().text, QStringLiteral("A <|ref|>b")); // the text went on without it
 }
 
 void TestBlockSplitter::blocksKnowTheirSource()
