@@ -296,6 +296,22 @@ void Context::wrote(const float *data, std::int64_t rows, std::int64_t columns, 
     }
 }
 
+bool Context::openChoosing()
+{
+    constexpr std::size_t kRows = kc::kChooseRows, kBuckets = kRows * kc::kChooseBuckets, kStretches = kRows * kc::kChooseStretches;
+    constexpr std::size_t kLong = 2 * kRows + kStretches + kBuckets, kShort = kRows + kBuckets;
+    constexpr std::size_t kBytes = kLong * sizeof(unsigned long long) + kShort * sizeof(unsigned);
+    if (cudaMalloc(&choosingRoom, kBytes) != cudaSuccess || cudaMemset(choosingRoom, 0, kBytes) != cudaSuccess)
+        return false;
+    choosing.best = static_cast<unsigned long long *>(choosingRoom);
+    choosing.plain = choosing.best + kRows;
+    choosing.stretches = choosing.plain + kRows;
+    choosing.masses = choosing.stretches + kStretches;
+    choosing.broken = reinterpret_cast<unsigned *>(choosing.masses + kBuckets);
+    choosing.counts = choosing.broken + kRows;
+    return true;
+}
+
 void Context::forgetRecorded()
 {
     cudaStreamSynchronize(stream); // one may be at work
@@ -365,8 +381,7 @@ void Context::close()
     cudaFreeHost(bounce);
     cudaFree(stepDevice);
     cudaFree(tickets);
-    cudaFree(choosing.best);
-    cudaFree(choosing.broken);
+    cudaFree(choosingRoom);
     for (const Constant &known : m_constants)
         give(known.device);
     for (const Buffer &buffer : m_rooms)

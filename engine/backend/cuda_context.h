@@ -175,10 +175,9 @@ struct Context {
         pendingHeads.reset();
         pendingParts.reset();
     }
-    struct Choosing { // of tokens; device, zero between kernels
-        unsigned long long *best = nullptr; // [kChooseRows]
-        unsigned *broken = nullptr;         // [kChooseRows]
-    } choosing;
+    kc::ChooseRoom choosing; // of tokens
+    void *choosingRoom = nullptr;
+    bool openChoosing();
     int *tickets = nullptr; // of the blocks of a router's rows; zero between kernels
 
     // The step. Addresses never change, so recorded steps read the numbers of the next one.

@@ -387,8 +387,7 @@ void choose(void *context, DiptychCudaRows logits, std::int32_t count, const voi
         args.stride = logits.stride;
         args.rows = static_cast<int>(rows);
         args.count = count;
-        args.best = c.choosing.best;
-        args.broken = c.choosing.broken;
+        args.room = c.choosing;
         args.choices = static_cast<kernels::Choice *>(c.bounce); // no copy on the stream between a step and the next
         if (next != nullptr) {
             args.ids = reinterpret_cast<std::int32_t *>(c.stepDevice);
@@ -464,10 +463,7 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
         || cudaMalloc(reinterpret_cast<void **>(&context->stepDevice), Context::kStepBytes) != cudaSuccess
         || cudaMalloc(reinterpret_cast<void **>(&context->tickets), kc::kRouterRows * sizeof(int)) != cudaSuccess
         || cudaMemset(context->tickets, 0, kc::kRouterRows * sizeof(int)) != cudaSuccess
-        || cudaMalloc(reinterpret_cast<void **>(&context->choosing.best), kc::kChooseRows * sizeof(unsigned long long)) != cudaSuccess
-        || cudaMalloc(reinterpret_cast<void **>(&context->choosing.broken), kc::kChooseRows * sizeof(unsigned)) != cudaSuccess
-        || cudaMemset(context->choosing.best, 0, kc::kChooseRows * sizeof(unsigned long long)) != cudaSuccess
-        || cudaMemset(context->choosing.broken, 0, kc::kChooseRows * sizeof(unsigned)) != cudaSuccess) {
+        || !context->openChoosing()) {
         delete context;
         return refuse(error, errorBytes, "the card has no memory left for Diptych's own buffers");
     }

@@ -1,14 +1,16 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
-// Two kernels. The first finds each row's best id with many blocks (reads the row once). The second, one block a row,
-// reads it from L2 up to four times: greedy not at all; temperature once and a stretch of it; top-k and top-p first sort
-// ids into buckets of a 64th of a logit, then sort the one bucket in which the cut falls. Bound: one multiprocessor reads
-// 400 KB from L2 in about 4 us, so about 20 us for any number of rows, against a copy of 400 KB a row to the host.
+// Two or three kernels. The first finds each row's best id with many blocks (reads the row once). Where a row is not greedy
+// or its likely ids are wanted, the second, a block a stretch of ids, weighs them: the stretch of a plain draw, else buckets
+// of a 64th of a logit. The last, one block a row, reads the row from L2: greedy not at all; a plain draw one stretch; top-k
+// and top-p the one bucket in which the cut falls, sorted, and what stays. Bound: 400 KB from L2 into many multiprocessors
+// take 2 us, into one about 4, against a copy of 400 KB a row to the host.
 #include "cuda/sampling/choose.h"
 
 #include "cuda/common/launch.cuh"
 #include "cuda/common/reduce.cuh"
 
+#include <algorithm>
 #include <climits>
 
 namespace kernels::cuda {
@@ -17,7 +19,9 @@ namespace {
 
 constexpr int kThreads = 1024, kWarps = kThreads / 32;
 constexpr int kBestThreads = 256, kBestBlocks = 128;
-constexpr int kBuckets = 2 * kThreads; // of 1/64 of a logit, from the best down
+constexpr int kBuckets = kChooseBuckets;
+static_assert(kBuckets == 2 * kThreads && kWarps == kChooseStretches);
+constexpr int kWeighThreads = 512;
 constexpr int kListed = 2 * kThreads;  // ids that a bucket may hold
 using Units = unsigned long long;
 
@@ -34,6 +38,57 @@ __device__ float floatOf(unsigned order)
 __device__ bool isFinite(float value) { return value > -INFINITY; } // others than -Inf were refused before
 
 __device__ Units unitsOf(float weight) { return static_cast<Units>(weight * kWeightUnits); }
+__device__ int bucketOf(float best, float value) { return static_cast<int>(fminf((best - value) * 64.0F, kBuckets - 1.0F)); }
+
+// Every `step`-th id of [first, end), eight loads at a time.
+template <typename Use> __device__ void forIds(const float *row, int first, int end, int step, Use use)
+{
+    constexpr int kAtOnce = 8;
+    int id = first;
+    for (; id + (kAtOnce - 1) * step < end; id += kAtOnce * step) {
+        float values[kAtOnce];
+#pragma unroll
+        for (int i = 0; i < kAtOnce; ++i)
+            values[i] = row[id + i * step];
+#pragma unroll
+        for (int i = 0; i < kAtOnce; ++i)
+            use(id + i * step, values[i]);
+    }
+    for (; id < end; id += step)
+        use(id, row[id]);
+}
+
+// What a rule asks for.
+struct Wanted {
+    bool isGreedy, cutsCount, cutsMass;
+    int alternatives;
+    __host__ __device__ Wanted(const ChooseRule &rule, int count)
+        : isGreedy(rule.temperature == 0.0F || rule.topK == 1)
+        , cutsCount(!isGreedy && rule.topK > 0 && rule.topK < count)
+        , cutsMass(!isGreedy && rule.topP < 1.0F)
+        , alternatives(rule.alternatives < kMostAlternatives ? rule.alternatives : kMostAlternatives)
+    {
+    }
+    __host__ __device__ bool buckets() const { return cutsCount || cutsMass || alternatives > 0; }
+    __host__ __device__ bool stretches() const { return !isGreedy && !cutsCount && !cutsMass; }
+};
+
+struct Weights {
+    float best, temperature, minP;
+    float edge = -INFINITY; // the last id that stays, by order: more likely ones and it
+    int edgeId = INT_MAX;
+    __device__ float of(float value) const { return expf((value - best) / temperature); }
+    __device__ Units kept(int id, float logit) const
+    {
+        const float value = logit + 0.0F;
+        if (!isFinite(value) || value < edge || (value == edge && id > edgeId))
+            return 0;
+        const float weight = of(value);
+        return weight < minP ? 0 : unitsOf(weight);
+    }
+};
+
+__device__ int stretchLength(int count) { return (count + kThreads - 1) / kThreads * 32; }
 
 __global__ void __launch_bounds__(kBestThreads) bestKernel(const __grid_constant__ ChooseArgs args)
 {
@@ -72,9 +127,74 @@ __global__ void __launch_bounds__(kBestThreads) bestKernel(const __grid_constant
     for (const Units other : ofWarp)
         best = other > best ? other : best;
     if (best != 0)
-        atomicMax(args.best + blockIdx.y, best);
+        atomicMax(args.room.best + blockIdx.y, best);
     if (brokenWarps != 0)
-        atomicOr(args.broken + blockIdx.y, 1U);
+        atomicOr(args.room.broken + blockIdx.y, 1U);
+}
+
+__global__ void __launch_bounds__(kWeighThreads) weighKernel(const __grid_constant__ ChooseArgs args)
+{
+    __shared__ Units masses[kBuckets];
+    __shared__ unsigned counts[kBuckets];
+    __shared__ Units sums[2];
+    const int thread = static_cast<int>(threadIdx.x), rowIndex = static_cast<int>(blockIdx.y);
+    const float *row = args.logits + rowIndex * args.stride;
+    const ChooseRule rule = args.rules[rowIndex];
+    const Wanted wanted(rule, args.count);
+    const bool wantsMasses = wanted.cutsMass, wantsPlain = wanted.alternatives > 0;
+    letNextStart();
+    if (wanted.buckets()) {
+        for (int bucket = thread; bucket < kBuckets; bucket += kWeighThreads) {
+            masses[bucket] = 0;
+            counts[bucket] = 0;
+        }
+    }
+    if (thread < 2)
+        sums[thread] = 0;
+    waitForPrevious();
+    __syncthreads();
+    const Units packed = args.room.best[rowIndex];
+    if (args.room.broken[rowIndex] != 0 || packed == 0)
+        return;
+    const Weights weights{floatOf(static_cast<unsigned>(packed >> 32)), rule.temperature, rule.minP};
+    const int length = stretchLength(args.count), first = static_cast<int>(blockIdx.x) * length;
+    const int end = min(args.count, first + length);
+    Units own = 0, plain = 0; // at the rule's temperature, at 1
+    if (wanted.stretches())
+        forIds(row, first + thread, end, kWeighThreads, [&](int id, float value) { own += weights.kept(id, value); });
+    if (wanted.buckets())
+        forIds(row, first + thread, end, kWeighThreads, [&](int, float value) {
+            if (!isFinite(value))
+                return;
+            const int bucket = bucketOf(weights.best, value);
+            atomicAdd(counts + bucket, 1U);
+            if (wantsPlain)
+                plain += unitsOf(expf(value - weights.best));
+            if (const Units units = wantsMasses ? unitsOf(weights.of(value)) : 0; units != 0)
+                atomicAdd(masses + bucket, units);
+        });
+    for (int distance = 16; distance > 0; distance /= 2) {
+        own += __shfl_xor_sync(kAllLanes, own, distance);
+        plain += __shfl_xor_sync(kAllLanes, plain, distance);
+    }
+    if (thread % 32 == 0) {
+        atomicAdd(sums, own);
+        atomicAdd(sums + 1, plain);
+    }
+    __syncthreads();
+    if (thread == 0) {
+        args.room.stretches[rowIndex * kChooseStretches + static_cast<int>(blockIdx.x)] = sums[0];
+        if (wantsPlain)
+            atomicAdd(args.room.plain + rowIndex, sums[1]);
+    }
+    if (!wanted.buckets())
+        return;
+    for (int bucket = thread; bucket < kBuckets; bucket += kWeighThreads) {
+        if (counts[bucket] != 0)
+            atomicAdd(args.room.counts + rowIndex * kBuckets + bucket, counts[bucket]);
+        if (masses[bucket] != 0)
+            atomicAdd(args.room.masses + rowIndex * kBuckets + bucket, masses[bucket]);
+    }
 }
 
 struct Shared {
@@ -110,8 +230,6 @@ __device__ Units scan(Shared &shared, Units value, Units &sum)
     return before + inclusive - value;
 }
 
-__device__ int bucketOf(float best, float value) { return static_cast<int>(fminf((best - value) * 64.0F, kBuckets - 1.0F)); }
-
 // The ids of buckets [first, last], most likely first. False: there are more than fit.
 __device__ bool list(Shared &shared, const ChooseArgs &args, const float *row, float best, int first, int last)
 {
@@ -119,17 +237,16 @@ __device__ bool list(Shared &shared, const ChooseArgs &args, const float *row, f
     if (threadIdx.x == 0)
         shared.listed = 0;
     __syncthreads();
-    for (int id = static_cast<int>(threadIdx.x); id < args.count; id += kThreads) {
-        const float value = row[id];
+    forIds(row, static_cast<int>(threadIdx.x), args.count, kThreads, [&](int id, float value) {
         if (!isFinite(value))
-            continue;
+            return;
         const int bucket = bucketOf(best, value);
         if (bucket < first || bucket > last)
-            continue;
+            return;
         const unsigned slot = atomicAdd(&shared.listed, 1U);
         if (slot < kListed)
             shared.keys[slot] = static_cast<Units>(~orderOf(value)) << 32 | static_cast<unsigned>(id);
-    }
+    });
     __syncthreads();
     const unsigned count = shared.listed;
     if (count > kListed)
@@ -205,53 +322,42 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
     Choice &choice = args.choices[blockIdx.x];
     letNextStart();
     waitForPrevious();
-    const Units packed = args.best[blockIdx.x];
-    const bool broken = args.broken[blockIdx.x] != 0;
+    const Units packed = args.room.best[blockIdx.x];
+    const bool broken = args.room.broken[blockIdx.x] != 0;
     __syncthreads();
     if (thread == 0) {
-        args.best[blockIdx.x] = 0;
-        args.broken[blockIdx.x] = 0;
+        args.room.best[blockIdx.x] = 0;
+        args.room.broken[blockIdx.x] = 0;
         choice.id = -1;
         choice.state = broken ? ChoiceState::NotANumber : packed == 0 ? ChoiceState::None : ChoiceState::Undecided;
     }
     if (broken || packed == 0)
         return;
     const float best = floatOf(static_cast<unsigned>(packed >> 32));
-    const bool isGreedy = rule.temperature == 0.0F || rule.topK == 1;
-    const bool cutsCount = !isGreedy && rule.topK > 0 && rule.topK < args.count;
-    const bool cutsMass = !isGreedy && rule.topP < 1.0F;
-    const int alternatives = min(rule.alternatives, kMostAlternatives);
-    const auto weightOf = [&](float value) { return expf((value - best) / rule.temperature); };
+    const Wanted wanted(rule, args.count);
+    const bool isGreedy = wanted.isGreedy, cutsCount = wanted.cutsCount, cutsMass = wanted.cutsMass;
+    const int alternatives = wanted.alternatives;
+    Weights weights{best, rule.temperature, rule.minP};
     if (thread == 0)
         choice.best = best;
 
     Units total = 0; // of the ids not cut off
-    if (cutsCount || cutsMass || alternatives > 0) {
+    if (wanted.buckets()) {
+        const auto roomFirst = static_cast<std::size_t>(blockIdx.x) * kBuckets;
         for (int bucket = thread; bucket < kBuckets; bucket += kThreads) {
-            shared.counts[bucket] = 0;
-            shared.masses[bucket] = 0;
-        }
-        __syncthreads();
-        Units plain = 0; // at temperature 1
-        for (int id = thread; id < args.count; id += kThreads) {
-            const float value = row[id];
-            if (!isFinite(value))
-                continue;
-            const int bucket = bucketOf(best, value);
-            atomicAdd(shared.counts + bucket, 1U);
-            if (alternatives > 0)
-                plain += unitsOf(expf(value - best));
-            if (!cutsMass)
-                continue;
-            const Units units = unitsOf(weightOf(value));
-            total += units;
-            if (units != 0)
-                atomicAdd(shared.masses + bucket, units);
+            shared.counts[bucket] = args.room.counts[roomFirst + bucket];
+            shared.masses[bucket] = args.room.masses[roomFirst + bucket];
+            total += shared.masses[bucket];
+            args.room.counts[roomFirst + bucket] = 0;
+            args.room.masses[roomFirst + bucket] = 0;
         }
         __syncthreads();
         Units sum = 0;
         if (alternatives > 0) {
-            scan(shared, plain, sum);
+            if (thread == 0) {
+                sum = args.room.plain[blockIdx.x];
+                args.room.plain[blockIdx.x] = 0;
+            }
             Units finite = 0;
             scan(shared, shared.counts[2 * thread] + shared.counts[2 * thread + 1], finite);
             findCount(shared, static_cast<unsigned>(finite < alternatives ? finite : alternatives));
@@ -275,9 +381,6 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
         return;
     }
 
-    // What stays: ids more likely than the edge, and it.
-    float edge = -INFINITY;
-    int edgeId = INT_MAX;
     int lastBucket = kBuckets - 1;
     unsigned lastListed = 0; // ids of the last bucket that stay; they are listed. 0: not cut
     if (cutsCount) {
@@ -290,7 +393,7 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
             if (!list(shared, args, row, best, lastBucket, lastBucket))
                 return;
             const auto order = static_cast<unsigned>(shared.keys[place] >> 32);
-            edge = floatOf(~order);
+            weights.edge = floatOf(~order);
             // Everything equal to the edge stays.
             Units stays = 0;
             for (unsigned i = threadIdx.x; i < shared.listed; i += kThreads)
@@ -301,7 +404,7 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
             if (cutsMass) {
                 Units mass = 0, sum = 0;
                 for (unsigned i = threadIdx.x; i < lastListed; i += kThreads)
-                    mass += unitsOf(weightOf(floatOf(~static_cast<unsigned>(shared.keys[i] >> 32))));
+                    mass += unitsOf(weights.of(floatOf(~static_cast<unsigned>(shared.keys[i] >> 32))));
                 scan(shared, mass, sum);
                 if (thread == 0)
                     shared.masses[lastBucket] = sum;
@@ -313,8 +416,8 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
         }
     }
     if (cutsMass) {
-        const double wanted = static_cast<double>(rule.topP) * static_cast<double>(total);
-        findMass(shared, wanted);
+        const double reached = static_cast<double>(rule.topP) * static_cast<double>(total);
+        findMass(shared, reached);
         const Units held = shared.foundBefore;
         const int bucket = shared.foundBucket;
         if (bucket != lastBucket || lastListed == 0) {
@@ -325,30 +428,27 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
         Units own[2] = {0, 0};
         for (unsigned i = 0; i < 2; ++i)
             if (const unsigned place = 2 * threadIdx.x + i; place < lastListed)
-                own[i] = unitsOf(weightOf(floatOf(~static_cast<unsigned>(shared.keys[place] >> 32))));
+                own[i] = unitsOf(weights.of(floatOf(~static_cast<unsigned>(shared.keys[place] >> 32))));
         Units sum = 0;
         const Units before = held + scan(shared, own[0] + own[1], sum);
-        if (static_cast<double>(before) < wanted && wanted <= static_cast<double>(before + own[0] + own[1]))
-            shared.foundKey = shared.keys[2 * threadIdx.x + (wanted > static_cast<double>(before + own[0]) ? 1 : 0)];
+        if (static_cast<double>(before) < reached && reached <= static_cast<double>(before + own[0] + own[1]))
+            shared.foundKey = shared.keys[2 * threadIdx.x + (reached > static_cast<double>(before + own[0]) ? 1 : 0)];
         __syncthreads();
-        edge = floatOf(~static_cast<unsigned>(shared.foundKey >> 32));
-        edgeId = static_cast<int>(shared.foundKey & UINT_MAX);
+        weights.edge = floatOf(~static_cast<unsigned>(shared.foundKey >> 32));
+        weights.edgeId = static_cast<int>(shared.foundKey & UINT_MAX);
     }
-    const auto keptUnits = [&](int id) -> Units {
-        const float value = row[id] + 0.0F;
-        if (!isFinite(value) || value < edge || (value == edge && id > edgeId))
-            return 0;
-        const float weight = weightOf(value);
-        return weight < rule.minP ? 0 : unitsOf(weight);
-    };
 
-    // The draw: which warp's stretch of ids, then which thread's part of that stretch.
-    const int stretch = (args.count + kThreads - 1) / kThreads * 32;
-    {
+    // The draw: which stretch of ids (a warp adds one up, where the kernel before has not), then which thread's part of it.
+    const int stretch = stretchLength(args.count);
+    if (wanted.stretches()) {
+        __syncthreads();
+        if (thread < kChooseStretches)
+            shared.partial[thread] = args.room.stretches[blockIdx.x * kChooseStretches + thread];
+        __syncthreads();
+    } else {
         const int warp = thread / 32, end = min(args.count, (warp + 1) * stretch);
         Units own = 0;
-        for (int id = warp * stretch + thread % 32; id < end; id += 32)
-            own += keptUnits(id);
+        forIds(row, warp * stretch + thread % 32, end, 32, [&](int id, float value) { own += weights.kept(id, value); });
         for (int distance = 16; distance > 0; distance /= 2)
             own += __shfl_xor_sync(kAllLanes, own, distance);
         __syncthreads();
@@ -370,13 +470,13 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
     const int end = min(min(args.count, (chosen + 1) * stretch), first + each);
     Units own = 0;
     for (int id = first; id < end; ++id)
-        own += keptUnits(id);
+        own += weights.kept(id, row[id]);
     Units sum = 0;
     Units before = passed + scan(shared, own, sum);
     if (static_cast<double>(before) > target || static_cast<double>(before + own) <= target)
         return;
     for (int id = first; id < end; ++id) {
-        before += keptUnits(id);
+        before += weights.kept(id, row[id]);
         if (static_cast<double>(before) > target) {
             finishRow(args, choice, id, row[id]);
             return;
@@ -393,7 +493,13 @@ cudaError_t choose(const ChooseArgs &args, cudaStream_t stream)
     if (args.rows > kChooseRows)
         return cudaErrorInvalidValue;
     const auto rows = static_cast<unsigned>(args.rows);
-    const cudaError_t result = launchChained(bestKernel, dim3(kBestBlocks, rows), kBestThreads, 0, stream, args);
+    cudaError_t result = launchChained(bestKernel, dim3(kBestBlocks, rows), kBestThreads, 0, stream, args);
+    const bool weighs = std::any_of(args.rules, args.rules + rows, [&](const ChooseRule &rule) {
+        const Wanted wanted(rule, args.count);
+        return wanted.buckets() || wanted.stretches();
+    });
+    if (result == cudaSuccess && weighs)
+        result = launchChained(weighKernel, dim3(kChooseStretches, rows), kWeighThreads, 0, stream, args);
     return result != cudaSuccess ? result : launchChained(chooseKernel, dim3(rows), kThreads, 0, stream, args);
 }
 

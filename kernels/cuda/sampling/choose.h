@@ -11,14 +11,25 @@
 namespace kernels::cuda {
 
 inline constexpr int kChooseRows = 64;
+inline constexpr int kChooseBuckets = 2048; // of 1/64 of a logit, from the best down
+inline constexpr int kChooseStretches = 32; // of ids, in order
+
+// What the kernels hand each other; device memory, zero before and after but for `stretches`.
+struct ChooseRoom {
+    unsigned long long *best = nullptr;      // [kChooseRows]
+    unsigned *broken = nullptr;              // [kChooseRows]
+    unsigned long long *plain = nullptr;     // [kChooseRows], weights at temperature 1
+    unsigned long long *stretches = nullptr; // [kChooseRows, kChooseStretches], weights of draws that cut nothing off
+    unsigned long long *masses = nullptr;    // [kChooseRows, kChooseBuckets], weights
+    unsigned *counts = nullptr;              // [kChooseRows, kChooseBuckets], ids
+};
 
 // The next token of each row (kernels/choose.h).
 struct ChooseArgs {
     const float *logits = nullptr;   // [rows, count], `stride` elements between rows
     std::int64_t stride = 0;
     int rows = 0, count = 0;
-    unsigned long long *best = nullptr; // device [kChooseRows], zero before and after
-    unsigned *broken = nullptr;         // device [kChooseRows], zero before and after
+    ChooseRoom room;
     Choice *choices = nullptr;          // [rows], device memory or pinned host memory
     std::int32_t *ids = nullptr;        // device [rows]: the id chosen; null: not wanted
     std::int32_t *positions = nullptr;  // device [rows], with `ids`: one more where an id was chosen
