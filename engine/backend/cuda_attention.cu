@@ -248,6 +248,23 @@ void attention(void *context, const float *query, float *output, std::int32_t he
         return;
     }
     c.queuePending();
+    if (reach.someLong && kc::hasHeadsLong(step)) {
+        const int context = sequenceCount < 0 && c.stepFits ? c.stepKind.context : longestContext(each);
+        kc::HeadsLongArgs parts{.step = step, .parts = kc::headsLongParts(step, context)};
+        const auto count = static_cast<std::size_t>(each.count) * static_cast<std::size_t>(parts.parts * heads);
+        const std::int64_t columns = std::int64_t{heads} * layer.valueDim;
+        parts.partial = c.roomFor<float>(Room::Partial, count * static_cast<std::size_t>(layer.valueDim));
+        parts.statistics = c.roomFor<float2>(Room::Statistics, count);
+        if (parts.partial == nullptr || parts.statistics == nullptr)
+            return; // noted
+        c.wrote(output, each.count, columns, columns);
+        c.note(kc::headsLong(parts, c.stream), "attention");
+        if (reach.someShort) {
+            step.isRotated = true;
+            c.note(kc::headsStep(step, c.stream), "attention");
+        }
+        return;
+    }
     kc::AttentionArgs args;
     args.query = query;
     args.output = output;
@@ -360,7 +377,7 @@ int latentStep(Context &c, const DiptychCudaLatentPrompt &in, const DiptychCudaR
     if (reach.someLong) {
         const int context = sequenceCount < 0 && c.stepFits ? c.stepKind.context : longestContext(each);
         const kc::LatentLongRoom room = kc::latentLongRoom(args, context);
-        kc::LatentLongArgs parts{.step = args, .parts = room.parts};
+        kc::LatentLongArgs parts{.step = args, .parts = room.parts, .context = context};
         parts.partial = c.roomFor<float>(Room::Partial, room.partial + room.queryWords);
         parts.statistics = c.roomFor<float2>(Room::Statistics, room.statistics);
         if (parts.partial == nullptr || parts.statistics == nullptr)

@@ -109,8 +109,10 @@ private:
         }
         // Parts of 64 tokens and of 128, the limit between them, one token of a part; more heads than a tile.
         constexpr std::array longer{8191, 1024, 9000, 0, 4095, 1087, 500, 2048};
-        for (const auto &[heads, window] : {std::array{16, 0}, std::array{20, 1500}})
-            ENGINE_CHECK(stepAttention({.seed = m_random(), .contexts = longer, .heads = heads, .kvHeads = 0, .window = window}, ", to 9,000 tokens"));
+        for (const auto &[heads, kvHeads, dim, window] : {std::array{16, 0, 128, 0}, std::array{20, 0, 128, 1500}, std::array{8, 2, 128, 0}, std::array{6, 1, 128, 0},
+                 std::array{9, 3, 64, 2000}})
+            ENGINE_CHECK(stepAttention({.seed = m_random(), .contexts = longer, .heads = heads, .kvHeads = kvHeads, .dim = dim, .window = window,
+                .interleaved = kvHeads == 1}, ", to 9,000 tokens"));
         return Done{};
     }
     Status stepAttention(const StepAttention &args, const std::string &contexts)

@@ -118,13 +118,14 @@ __global__ void __launch_bounds__(kThreads) queryKernel(const LatentLongArgs all
 }
 
 // Grid (parts, tiles of 16 heads, rows). 64 tokens at a time lie in shared memory: a warp multiplies every eighth step of a
-// score's columns for all of them, then 64 columns of the result.
+// score's columns for all of them, then 64 columns of the result. Blocks ask for the queries in different orders.
 constexpr int kRowPitch = kRowWidth + 8, kProbabilityPitch = kRun + 8, kWarpSteps = (kSteps + kWarps - 1) / kWarps;
 constexpr std::size_t kPartBytes =
     sizeof(Bf16) * (kRun * kRowPitch + 2 * kTileHeads * kProbabilityPitch) + sizeof(float) * kWarps * kTileHeads * kRun;
 // Where a score lies among its head's: a warp's writes and reads meet every bank once.
 __device__ int scorePlace(int head, int token) { return head * kRun + (token ^ head % 8 * 8); }
-__global__ void __launch_bounds__(kThreads, 2) partsKernel(const LatentLongArgs all)
+// `Once`: no part has more than 64 tokens; to the same bits, with fewer registers.
+template <bool Once> __global__ void __maxnreg__(Once ? 88 : 128) partsKernel(const LatentLongArgs all)
 {
     extern __shared__ __align__(16) unsigned char shared[];
     auto *tile = reinterpret_cast<Bf16 *>(shared);                                 // [token][kRowPitch]
@@ -173,13 +174,14 @@ __global__ void __launch_bounds__(kThreads, 2) partsKernel(const LatentLongArgs 
     load(firstRun);
     waitForPrevious();
 
+    const int slice = (warp + part) % kWarps;
     uint4 query[kWarpSteps][2];
     {
         const auto *from = reinterpret_cast<const uint4 *>(all.query
             + (static_cast<std::int64_t>(row) * gridDim.y + headTile) * kQueryWords) + lane;
 #pragma unroll
         for (int i = 0; i < kWarpSteps; ++i) {
-            const int step = min(i * kWarps + warp, kSteps - 1);
+            const int step = min(i * kWarps + slice, kSteps - 1);
             query[i][0] = from[step * 64];
             query[i][1] = from[step * 64 + 32];
         }
@@ -200,7 +202,7 @@ __global__ void __launch_bounds__(kThreads, 2) partsKernel(const LatentLongArgs 
             float sums[8][4] = {};
 #pragma unroll
             for (int i = 0; i < kWarpSteps; ++i) {
-                const int step = i * kWarps + warp;
+                const int step = i * kWarps + slice;
                 if (step >= kSteps)
                     break;
                 const std::uint32_t first[4] = {query[i][0].x, query[i][0].y, query[i][0].z, query[i][0].w};
@@ -222,7 +224,7 @@ __global__ void __launch_bounds__(kThreads, 2) partsKernel(const LatentLongArgs 
                     multiply(sums[n + 1], low, b[2], b[3]);
                 }
             }
-            float *to = scores + warp * kTileHeads * kRun;
+            float *to = scores + slice * kTileHeads * kRun;
 #pragma unroll
             for (int n = 0; n < 8; ++n) {
                 *reinterpret_cast<float2 *>(to + scorePlace(lane / 4, n * 8 + lane % 4 * 2)) = make_float2(sums[n][0], sums[n][1]);
@@ -254,11 +256,6 @@ __global__ void __launch_bounds__(kThreads, 2) partsKernel(const LatentLongArgs 
 #pragma unroll
         for (int i = 0; i < 4; ++i)
             mine[i] = powerOfTwo(mine[i] - most);
-        float sum = __fadd_rn(__fadd_rn(mine[0], mine[1]), __fadd_rn(mine[2], mine[3]));
-#pragma unroll
-        for (int distance = 8; distance > 0; distance /= 2)
-            sum = __fadd_rn(sum, __shfl_xor_sync(kAllLanes, sum, distance));
-        total = __fmaf_rn(total, before, sum);
         {
             uint2 high = make_uint2(packed(mine[0], mine[1]), packed(mine[2], mine[3]));
             const float2 a = bfloats(high.x);
@@ -268,15 +265,22 @@ __global__ void __launch_bounds__(kThreads, 2) partsKernel(const LatentLongArgs 
             *reinterpret_cast<uint2 *>(to + kTileHeads * kProbabilityPitch) =
                 make_uint2(packed(mine[0] - a.x, mine[1] - a.y), packed(mine[2] - b.x, mine[3] - b.y));
         }
-        if (thread % 16 == 0)
+        if (!Once && thread % 16 == 0)
             rescale[myHead] = before;
         __syncthreads();
-        const float factors[2] = {rescale[lane / 4], rescale[lane / 4 + 8]};
+        float sum = __fadd_rn(__fadd_rn(mine[0], mine[1]), __fadd_rn(mine[2], mine[3]));
 #pragma unroll
-        for (int n = 0; n < 8; ++n) {
+        for (int distance = 8; distance > 0; distance /= 2)
+            sum = __fadd_rn(sum, __shfl_xor_sync(kAllLanes, sum, distance));
+        total = __fmaf_rn(total, before, sum);
+        if constexpr (!Once) { // else it is zero
+            const float factors[2] = {rescale[lane / 4], rescale[lane / 4 + 8]};
 #pragma unroll
-            for (int i = 0; i < 4; ++i)
-                result[n][i] = __fmul_rn(result[n][i], factors[i / 2]);
+            for (int n = 0; n < 8; ++n) {
+#pragma unroll
+                for (int i = 0; i < 4; ++i)
+                    result[n][i] = __fmul_rn(result[n][i], factors[i / 2]);
+            }
         }
 #pragma unroll 2
         for (int k = 0; k < kRun; k += 16) {
@@ -296,6 +300,8 @@ __global__ void __launch_bounds__(kThreads, 2) partsKernel(const LatentLongArgs 
                 multiply(result[n + 1], low, b[2], b[3]);
             }
         }
+        if constexpr (Once)
+            break;
         if (run + kRun < end) {
             __syncthreads(); // the tile is used
             endUse();
@@ -322,12 +328,14 @@ __global__ void __launch_bounds__(kThreads, 2) partsKernel(const LatentLongArgs 
 }
 
 // Grid (8, heads, rows) in clusters of eight: a block puts 64 latent columns of a head together, multiplies them, and blocks
-// hand each other outputs. A sixteenth of the threads takes every sixteenth part.
-constexpr int kGroups = kThreads / (kOwn / 4), kGroupParts = kMostParts / kGroups;
-__global__ void __launch_bounds__(kThreads, 2) outputKernel(const LatentLongArgs all)
+// hand each other outputs. A sixteenth of the threads takes every sixteenth part, eight at a time. With the registers of the
+// parts' blocks and of the product that follows there is room for all three on a multiprocessor.
+constexpr int kGroups = kThreads / (kOwn / 4), kGroupParts = 8;
+static_assert(kMostParts <= kThreads && kWarps == kRanks);
+__global__ void __maxnreg__(56) outputKernel(const LatentLongArgs all)
 {
     __shared__ __align__(16) float sums[kGroups][kOwn];
-    __shared__ float2 groupStatistics[kGroups];
+    __shared__ float groupMaxima[kGroups], totals[kWarps];
     __shared__ __align__(16) Bf16 resultPieces[kPieces * kOwnPitch];
     __shared__ __align__(16) float handedOutputs[kRanks][kValue / kRanks];
     __shared__ std::uint64_t outputsBarrier;
@@ -341,8 +349,8 @@ __global__ void __launch_bounds__(kThreads, 2) outputKernel(const LatentLongArgs
     const int head = static_cast<int>(blockIdx.y);
     const int row = static_cast<int>(blockIdx.z);
     const int position = in.table.positions[row];
-    uint4 weights[4];
-    holdRows(weights, args.valueUp.data + head * args.valueUp.matrixBytes, warp * 16, rank * kOwn, kLatent);
+    const std::uint8_t *matrix = args.valueUp.data + head * args.valueUp.matrixBytes;
+    prefetchRows(matrix, warp * 16, rank * kOwn, kLatent);
     if (position < kStepTokens) { // the whole cluster
         waitForPrevious();
         return;
@@ -353,58 +361,64 @@ __global__ void __launch_bounds__(kThreads, 2) outputKernel(const LatentLongArgs
     const int span = spanOf(position);
     const int group = thread / (kOwn / 4);
     const int column = thread % (kOwn / 4) * 4;
-    const int first = beginOf(position, args.window) / span + group;
+    const int firstPart = beginOf(position, args.window) / span;
     const int last = position / span;
     const std::int64_t index = static_cast<std::int64_t>(row) * all.parts * in.heads + head;
     waitForPrevious();
-    {
-        float2 own[kGroupParts];
+    float2 mine = make_float2(kLowest, 0.0F); // of the part that follows as many as there are threads before this one
+    if (thread <= last - firstPart)
+        mine = all.statistics[index + static_cast<std::int64_t>(firstPart + thread) * in.heads];
+    float groupMost = kLowest;
+    float4 sum = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+#pragma unroll 1
+    for (int begin = firstPart + group; begin <= last; begin += kGroupParts * kGroups) {
+        float own[kGroupParts];
         float4 parts[kGroupParts];
+        const std::int64_t at = index + static_cast<std::int64_t>(begin) * in.heads;
+        const float *maxima = &all.statistics[at].x;
+        const float *from = all.partial + at * kLatent + rank * kOwn + column;
 #pragma unroll
         for (int i = 0; i < kGroupParts; ++i) {
-            const int part = first + i * kGroups;
-            own[i] = make_float2(kLowest, 0.0F);
+            own[i] = kLowest;
             parts[i] = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
-            if (part <= last) {
-                const std::int64_t at = index + static_cast<std::int64_t>(part) * in.heads;
-                own[i] = all.statistics[at];
-                parts[i] = *reinterpret_cast<const float4 *>(all.partial + at * kLatent + rank * kOwn + column);
+            if (begin + i * kGroups <= last) {
+                own[i] = maxima[i * kGroups * in.heads * 2];
+                parts[i] = *reinterpret_cast<const float4 *>(from + static_cast<std::int64_t>(i * kGroups * in.heads) * kLatent);
             }
         }
-        float most = kLowest;
+        const float before = groupMost;
 #pragma unroll
         for (int i = 0; i < kGroupParts; ++i)
-            most = fmaxf(most, own[i].x);
-        float total = 0.0F;
-        float4 sum = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+            groupMost = fmaxf(groupMost, own[i]);
+        const float kept = powerOfTwo(before - groupMost);
+        sum = make_float4(__fmul_rn(sum.x, kept), __fmul_rn(sum.y, kept), __fmul_rn(sum.z, kept), __fmul_rn(sum.w, kept));
 #pragma unroll
         for (int i = 0; i < kGroupParts; ++i) {
-            const float share = powerOfTwo(own[i].x - most);
-            total = __fmaf_rn(own[i].y, share, total);
+            const float share = powerOfTwo(own[i] - groupMost);
             sum.x = __fmaf_rn(parts[i].x, share, sum.x);
             sum.y = __fmaf_rn(parts[i].y, share, sum.y);
             sum.z = __fmaf_rn(parts[i].z, share, sum.z);
             sum.w = __fmaf_rn(parts[i].w, share, sum.w);
         }
-        *reinterpret_cast<float4 *>(&sums[group][column]) = sum;
-        if (column == 0)
-            groupStatistics[group] = make_float2(most, total);
     }
+    *reinterpret_cast<float4 *>(&sums[group][column]) = sum;
+    if (column == 0)
+        groupMaxima[group] = groupMost;
+    uint4 weights[4];
+    holdRows(weights, matrix, warp * 16, rank * kOwn, kLatent);
     __syncthreads();
     float most = kLowest;
-    float whole = 0.0F;
-    float value = 0.0F;
+#pragma unroll
+    for (int g = 0; g < kGroups; ++g)
+        most = fmaxf(most, groupMaxima[g]);
+    const float share = warpSum(__fmul_rn(mine.y, powerOfTwo(mine.x - most)));
+    if (lane == 0)
+        totals[warp] = share;
     if (thread < kOwn) {
+        float value = 0.0F;
 #pragma unroll
         for (int g = 0; g < kGroups; ++g)
-            most = fmaxf(most, groupStatistics[g].x);
-#pragma unroll
-        for (int g = 0; g < kGroups; ++g) {
-            const float2 own = groupStatistics[g];
-            const float share = powerOfTwo(own.x - most);
-            whole = __fmaf_rn(own.y, share, whole);
-            value = __fmaf_rn(sums[g][thread], share, value);
-        }
+            value = __fmaf_rn(sums[g][thread], powerOfTwo(groupMaxima[g] - most), value);
         cut(value, resultPieces + thread, kOwnPitch);
     }
     __syncthreads();
@@ -419,10 +433,13 @@ __global__ void __launch_bounds__(kThreads, 2) outputKernel(const LatentLongArgs
     }
     waitForBytes(&outputsBarrier);
     if (thread < kValue / kRanks) {
-        value = 0.0F;
+        float value = 0.0F;
+        float whole = 0.0F;
 #pragma unroll
-        for (int i = 0; i < kRanks; ++i)
+        for (int i = 0; i < kRanks; ++i) {
             value = __fadd_rn(value, handedOutputs[i][thread]);
+            whole = __fadd_rn(whole, totals[i]);
+        }
         args.output[row * args.outputStride + head * kValue + rank * (kValue / kRanks) + thread] = __fdividef(value, whole);
     }
 }
@@ -445,14 +462,20 @@ cudaError_t latentLong(const LatentLongArgs &args, cudaStream_t stream)
     const LatentPrepareArgs &in = args.step.prepare;
     if (in.rows == 0)
         return cudaSuccess;
-    const cudaError_t allowed = cudaFuncSetAttribute(partsKernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kPartBytes));
+    const auto parts = args.context <= kRun * kMostParts ? partsKernel<true> : partsKernel<false>;
+    const int tiles = headTilesOf(args.step);
+    // Where there is a multiprocessor for each block, no two of them begin on one.
+    const bool isOneEach = args.parts * tiles * in.rows <= card().multiprocessors;
+    const auto most = static_cast<std::size_t>(card().sharedBytes) - 1024; // what the kernel itself declares is less
+    const std::size_t bytes = isOneEach ? std::max(kPartBytes, most / 2 + 2048) : kPartBytes;
+    const cudaError_t allowed = cudaFuncSetAttribute(parts, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most));
     if (allowed != cudaSuccess)
         return allowed;
     const auto heads = static_cast<unsigned>(in.heads);
     const auto rows = static_cast<unsigned>(in.rows);
     cudaError_t result = launchChained(queryKernel, dim3(kRanks, heads + 1), kThreads, 0, stream, args);
     if (result == cudaSuccess)
-        result = launchChained(partsKernel, dim3(static_cast<unsigned>(args.parts), static_cast<unsigned>(headTilesOf(args.step)), rows), kThreads, kPartBytes, stream, args);
+        result = launchChained(parts, dim3(static_cast<unsigned>(args.parts), static_cast<unsigned>(tiles), rows), kThreads, bytes, stream, args);
     return result != cudaSuccess ? result : launchClusters(outputKernel, 0, in.heads, in.rows, stream, args);
 }
 

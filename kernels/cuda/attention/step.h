@@ -29,7 +29,7 @@ cudaError_t latentStep(const LatentStepArgs &args, cudaStream_t stream);
 
 // The same for rows from kStepTokens on, where hasLatentStep(); other rows are left alone. The context is cut at multiples of a
 // number of tokens that follows from the row's position, so that there are at most kLatentParts.
-inline constexpr int kLatentParts = 128;
+inline constexpr int kLatentParts = 256;
 struct LatentLongRoom {
     std::size_t queryWords = 0, partial = 0, statistics = 0; // elements
     int parts = 0;
@@ -41,6 +41,7 @@ struct LatentLongArgs {
     float *partial = nullptr;       // [rows, parts, heads, 512]
     float2 *statistics = nullptr;   // [rows, parts, heads]: maximum (base 2), sum
     int parts = 0;
+    int context = 0;                // tokens, no row has more
 };
 cudaError_t latentLong(const LatentLongArgs &args, cudaStream_t stream);
 
@@ -54,5 +55,17 @@ struct HeadsStepArgs {
 };
 bool hasHeadsStep(const HeadsStepArgs &args);
 cudaError_t headsStep(const HeadsStepArgs &args, cudaStream_t stream);
+
+// The same for rows from kStepTokens on, whose queries are rotated and whose new cache rows are there.
+inline constexpr int kHeadsParts = 128; // of all key-value heads, at most
+struct HeadsLongArgs {
+    HeadsStepArgs step;
+    float *partial = nullptr;     // [rows, parts, heads, dim]
+    float2 *statistics = nullptr; // [rows, parts, heads]: maximum (base 2), sum
+    int parts = 0;                // of a head
+};
+bool hasHeadsLong(const HeadsStepArgs &args);
+int headsLongParts(const HeadsStepArgs &args, int context); // `context`: tokens, no row has more
+cudaError_t headsLong(const HeadsLongArgs &args, cudaStream_t stream);
 
 } // namespace kernels::cuda
