@@ -68,6 +68,11 @@ bool isSame(const Choice &found, const Choice &wanted, int alternatives)
 
 } // namespace
 
+std::string choosingShape(std::int64_t columns)
+{
+    return std::to_string(kRows) + " x " + std::to_string(columns - kPadding);
+}
+
 Result<SelftestRow> checkChoosing(Backend &tested, Backend &reference, const std::string &name, std::uint64_t seed,
     std::int64_t columns)
 {
@@ -88,7 +93,7 @@ Result<SelftestRow> checkChoosing(Backend &tested, Backend &reference, const std
     int wrong = 0;
     for (std::size_t row = 0; row < question.rules.size(); ++row)
         wrong += isSame(choices[0][row], choices[1][row], question.rules[row].alternatives) ? 0 : 1;
-    SelftestRow row{.device = name, .operation = "choosing tokens", .shape = std::to_string(kRows) + " x " + std::to_string(count)};
+    SelftestRow row{.device = name, .operation = "choosing tokens", .shape = choosingShape(columns)};
     row.error = static_cast<double>(wrong) / static_cast<double>(kRows);
     row.passed = wrong == 0;
     return row;

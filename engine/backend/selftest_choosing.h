@@ -14,5 +14,6 @@ namespace engine {
 // differ from the reference's.
 Result<SelftestRow> checkChoosing(Backend &tested, Backend &reference, const std::string &name, std::uint64_t seed,
     std::int64_t columns);
+std::string choosingShape(std::int64_t columns);
 
 } // namespace engine

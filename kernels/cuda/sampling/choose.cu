@@ -237,11 +237,12 @@ __device__ bool list(Shared &shared, const ChooseArgs &args, const float *row, f
     if (threadIdx.x == 0)
         shared.listed = 0;
     __syncthreads();
+    // bucketOf, in the distances it cuts at: 64 is a power of two.
+    const float nearest = static_cast<float>(first) / 64.0F;
+    const float farthest = last == kBuckets - 1 ? INFINITY : nextafterf(static_cast<float>(last + 1) / 64.0F, 0.0F);
     forIds(row, static_cast<int>(threadIdx.x), args.count, kThreads, [&](int id, float value) {
-        if (!isFinite(value))
-            return;
-        const int bucket = bucketOf(best, value);
-        if (bucket < first || bucket > last)
+        const float distance = best - value;
+        if (!(distance >= nearest && distance <= farthest && isFinite(value)))
             return;
         const unsigned slot = atomicAdd(&shared.listed, 1U);
         if (slot < kListed)
