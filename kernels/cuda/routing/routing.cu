@@ -218,14 +218,17 @@ template <int Each, bool Small> __global__ void __launch_bounds__(kRouterThreads
 #pragma unroll
     for (int i = 0; i < valuesEach; ++i) {
         const int column = i * kRouterThreads + thread;
-        const float value = values[i] * scale * gain[i];
-        row[column] = value;
-        // The blocks of a row share what is to be written.
-        if (args.gain == nullptr || i % static_cast<int>(gridDim.x) != static_cast<int>(blockIdx.x) || column >= args.columns)
-            continue; // whole warps
-        args.normed[index * args.normedStride + column] = value;
+        row[column] = values[i] * scale * gain[i];
+    }
+    // The blocks of a row share what is to be written.
+#pragma unroll 1
+    for (int i = args.gain == nullptr ? valuesEach : static_cast<int>(blockIdx.x); i < valuesEach; i += static_cast<int>(gridDim.x)) {
+        const int column = i * kRouterThreads + thread;
+        if (column >= args.columns)
+            break; // whole warps
+        args.normed[index * args.normedStride + column] = row[column];
         if (args.split.high != nullptr)
-            writeSplit(args.split, index, column / 32 * 32, value);
+            writeSplit(args.split, index, column / 32 * 32, row[column]);
     }
     __syncthreads();
     float sum = 0.0F;

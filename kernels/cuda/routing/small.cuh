@@ -63,10 +63,12 @@ __device__ inline Choice chooseSmall(const RouteArgs &args, int row)
         const float choice = scores[i] + (args.bias != nullptr ? args.bias[expert] : 0.0F);
         if (choice > -INFINITY) // not of what is no number
             keys[i] = ordered(choice);
+#pragma unroll 1
         for (int stop = 0; stop < args.stopCount; ++stop)
             keys[i] = args.stopExperts[stop] == expert ? none : keys[i];
     }
     int mine = -1; // lane k: the k-th best
+#pragma unroll 1
     for (int k = 0; k < args.perToken; ++k) {
         unsigned largest = keys[0];
 #pragma unroll
