@@ -63,6 +63,7 @@ public:
         if (m_isCard) { // the processor does one after the other what is checked alone
             for (const DType type : {DType::Q4_K, DType::Q5_0, DType::Q6_K, DType::BF16})
                 ENGINE_CHECK(normAndProducts(type));
+            ENGINE_CHECK(feedForwards());
             ENGINE_CHECK(latentChain());
             ENGINE_CHECK(stepAttentions());
         }
@@ -268,6 +269,7 @@ private:
     Status pictureLayers();
     Status resizedPictures();
     Status normAndProducts(DType type);
+    Status feedForwards();
     Status latentChain();
     Status attentions();
     Status attention(bool latent, int window, DType cacheType);
