@@ -38,6 +38,7 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
     __shared__ std::uint64_t full[kMostStages];
     __shared__ std::uint64_t empty[kMostStages];
     __shared__ float values[kMostTerms][kTileRows]; // of a term, the last is the shared one's
+    __shared__ volatile int asked;                  // stages that have been asked for
     constexpr std::size_t columnBytes = kColumnBytes<Type, SharedType>;
 
     letNextStart();
@@ -53,6 +54,7 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
 
     if (warp == warps) {
         if (lane == 0) {
+            asked = 0;
             for (int i = 0; i < plan.stages; ++i) {
                 bulk::initBarrier(fullAt + i * 8, 1);
                 bulk::initBarrier(emptyAt + i * 8, plan.group);
@@ -60,11 +62,15 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
             bulk::publishBarriers();
         }
         bool started = false;
-        int used = 0;
-        for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += static_cast<int>(gridDim.x)) {
-            for (int step = 0; step < steps; ++step, ++used) {
-                const int stage = used % plan.stages;
-                const int round = used / plan.stages;
+        int stage = -1;
+        int round = 0;
+        int before = 0; // steps of the tiles before
+        for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += static_cast<int>(gridDim.x), before += steps) {
+            for (int step = 0; step < steps; ++step) {
+                if (++stage == plan.stages) {
+                    stage = 0;
+                    ++round;
+                }
                 const int slot = step - plan.shared.chunks;
                 const bool isShared = step < plan.shared.chunks;
                 if (!started && (!isShared || round > 0)) {
@@ -90,6 +96,8 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
                             fetch<Type>(target, from, args.weight.shape, plan.experts, 0, fullAt + stage * 8);
                     }
                 }
+                if (lane == 0)
+                    asked = before + step + 1;
             }
         }
         return;
@@ -120,10 +128,10 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
         const float old = mine && shared.accumulate ? shared.output[index] : 0.0F;
         float totals[2] = {};
         int step = group;
+        int turns = (before + step) / plan.stages; // of the ring
+        int stage = before + step - turns * plan.stages;
 #pragma unroll 1
         for (int round = 0; step < steps;) {
-            const int used = before + step;
-            const int stage = used % plan.stages;
             const std::uint8_t *bytes = memory + stage * plan.stageBytes;
             const bool isShared = step < plan.shared.chunks;
             const int term = isShared ? slots : step - plan.shared.chunks;
@@ -142,8 +150,14 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
                     put<Type>(*reinterpret_cast<Stage<Type> *>(column), now);
             }
             __syncwarp();
+            // A group does not see every turn of a stage, and a barrier tells a phase from the next only: the turn before is over once
+            // this one has been asked for.
+            if (round == 0 && turns > 0) {
+                while (asked <= before + step)
+                    ;
+            }
             if (round == 0)
-                bulk::waitFor(fullAt + stage * 8, static_cast<unsigned>(used / plan.stages) & 1U);
+                bulk::waitFor(fullAt + stage * 8, static_cast<unsigned>(turns) & 1U);
             if (works && isShared) {
                 Work<SharedType> work;
                 take<SharedType>(work, bytes, plan.shared, local, span * kUnits + 1 < shared.weight.shape.units);
@@ -167,6 +181,8 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
                     totals[half] = 0.0F;
                 }
             }
+            for (stage += nextStep - step; stage >= plan.stages; stage -= plan.stages)
+                ++turns;
             step = nextStep;
             round = isLast ? 0 : round + 1;
         }

@@ -407,12 +407,12 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
             bulk::publishBarriers();
         }
         bool started = false; // the others know of the barriers
-        bool known = args.ids == nullptr; // which experts
+        bool known = !Gated || args.ids == nullptr; // which experts
         int stage = 0;
         unsigned round = 0;
         for (Place place(plan, tiles); place.item < plan.items; place.advance(plan, tiles)) {
             std::int64_t matrix = 0;
-            if (!place.shared && !known) {
+            if (Gated && !place.shared && !known) {
                 known = true;
                 if (!started)
                     __syncthreads();
@@ -429,7 +429,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                     chosen[lane] = args.routes ? expert : args.ids[lane];
                 __syncwarp();
             }
-            if (!place.shared && args.ids != nullptr)
+            if (Gated && !place.shared && args.ids != nullptr)
                 matrix = chosen[place.slot];
 #pragma unroll 1
             for (int step = 0; step < plan.chunks * matrices; ++step) {
@@ -443,7 +443,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                                                                  : (place.shared ? args.sharedWeight : args.weight);
                 const std::uint8_t *from = weight.data + matrix * weight.matrixBytes + (place.tile + weight.firstTile) * shape.tileBytes;
                 if (lane == 0) {
-                    if (matrix < 0)
+                    if (Gated && matrix < 0)
                         bulk::arrive(fullAt + stage * 8); // nothing to multiply
                     else
                         fetch<Type>(ringAt + stage * plan.stageBytes, from, shape, plan, step / matrices, fullAt + stage * 8);
@@ -466,6 +466,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
     int stage = 0;
     unsigned parity = 0;
     int turn = 0;
+    int finisher = 0; // the warp that ends this turn: no division on the way to the first result
     waitForPrevious();
     squares[warp] = prepare<Type>(stages, args, spans, warp, warps);
     __syncwarp();
@@ -473,7 +474,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
     for (Place place(plan, tiles); place.item < plan.items; place.advance(plan, tiles)) {
         const int out = place.shared ? args.sharedWeight.out : args.weight.out;
         const int index = place.tile * kTileRows + lane % kTileRows;
-        const bool finishes = turn % warps == warp;
+        const bool finishes = finisher == warp;
         few::Beside beside;
         if (!Gated && finishes && lane < kTileRows && index < out)
             beside = few::besideOf(args, place.slot, 0, index, out);
@@ -485,7 +486,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
             const int span = step / matrices * warps + warp;
             Work<Type> work;
             bulk::waitFor(fullAt + stage * 8, parity);
-            known = place.shared || args.ids == nullptr || chosen[place.slot] >= 0;
+            known = !Gated || place.shared || args.ids == nullptr || chosen[place.slot] >= 0;
             const bool works = span < spans && known;
             if (works)
                 take<Type>(work, memory + stage * plan.stageBytes, plan, warp, span * kUnits + 1 < shape.units);
@@ -520,6 +521,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
         }
         meet(warps);
         ++turn;
+        finisher = finisher + 1 == warps ? 0 : finisher + 1;
         if (finishes) {
             float value = 0.0F;
             float square = 0.0F;
