@@ -369,7 +369,7 @@ int latentStep(Context &c, const DiptychCudaLatentPrompt &in, const DiptychCudaR
     args.outputStride = in.output.stride;
     args.scale = in.scale;
     args.window = in.window;
-    if (args.prepare.inverseFrequencies == nullptr || !kc::hasLatentStep(args))
+    if (args.prepare.inverseFrequencies == nullptr || !kc::hasLatentStep(args) || !kc::hasLatentLong()) // which kernels must not depend on the others' contexts
         return 0;
     c.wrote(in.output);
     if (reach.someShort)

@@ -283,9 +283,11 @@ template <int Dim> __global__ void __launch_bounds__(kThreads) sumKernel(const H
     all.step.output[(static_cast<std::int64_t>(row) * in.heads + head) * Dim + thread] = __fdividef(value, whole);
 }
 
+constexpr std::size_t bytesOf(int dim) { return sizeof(uint4) * kWarps * kDepth * 2 * kStep * static_cast<std::size_t>(dim / 8); }
+
 template <int Dim> cudaError_t launchLong(const HeadsLongArgs &args, cudaStream_t stream)
 {
-    constexpr std::size_t bytes = sizeof(uint4) * kWarps * kDepth * 2 * kStep * (Dim / 8);
+    constexpr std::size_t bytes = bytesOf(Dim);
     const HeadsPrepareArgs &in = args.step.prepare;
     const cudaError_t allowed = cudaFuncSetAttribute(partsKernel<Dim>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
     if (allowed != cudaSuccess)
@@ -300,7 +302,7 @@ template <int Dim> cudaError_t launchLong(const HeadsLongArgs &args, cudaStream_
 
 bool hasHeadsLong(const HeadsStepArgs &args)
 {
-    return hasHeadsStep(args) && args.prepare.cache.blockTokens >= kStep;
+    return hasHeadsStep(args) && args.prepare.cache.blockTokens >= kStep && bytesOf(args.prepare.dim) + 1024 <= static_cast<std::size_t>(card().sharedBytes);
 }
 
 int headsLongParts(const HeadsStepArgs &args, int context)

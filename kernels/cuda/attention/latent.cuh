@@ -60,12 +60,5 @@ __device__ inline void holdRows(uint4 (&held)[4], const std::uint8_t *matrix, in
     for (int e = 0; e < 4; ++e)
         held[e] = loadOnce(from + e / 2 * 8 * (columns / 8) + e % 2 * 4);
 }
-// Asks for them only.
-__device__ inline void prefetchRows(const std::uint8_t *matrix, int row, int column, int columns)
-{
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-    if (lane < 16) // 128 bytes of a row
-        asm volatile("prefetch.global.L2 [%0];" ::"l"(matrix + (static_cast<std::int64_t>(row + lane) * columns + column) * 2));
-}
 
 } // namespace kernels::cuda::latent

@@ -45,10 +45,9 @@ __device__ int beginOf(int position, int window) { return window > 0 ? max(0, po
 
 // Grid (8, heads + 1): a block has 64 outputs of a head, and of row `blockIdx.x` the head's rotated columns; those beyond the
 // heads make a row's new cache row each.
-__global__ void __launch_bounds__(kThreads) queryKernel(const LatentLongArgs all)
+__global__ void __maxnreg__(56) queryKernel(const LatentLongArgs all)
 {
     __shared__ __align__(16) Bf16 pieces[kPieces * kNopePitch];
-    __shared__ float halves[2][kOwn];
     __shared__ float squares[kWarps];
     letNextStart();
     const LatentPrepareArgs &in = all.step.prepare;
@@ -60,8 +59,9 @@ __global__ void __launch_bounds__(kThreads) queryKernel(const LatentLongArgs all
     constexpr int pairs = kRope / 2;
     const bool isNewRow = head == in.heads;
     const int column = thread % kRope;
-    const bool hasRow = rank < in.rows && in.table.positions[min(rank, in.rows - 1)] >= kStepTokens;
     const int position = in.table.positions[min(rank, in.rows - 1)];
+    const bool hasRow = rank < in.rows && position >= kStepTokens;
+    const unsigned rows = __ballot_sync(kAllLanes, lane < in.rows && in.table.positions[min(lane, in.rows - 1)] >= kStepTokens);
     const Rotation rotation = rotationOf(frequencyOf(in.inverseFrequencies, column, pairs, in.interleaved), column, pairs, in.interleaved,
         position, in.magnitude);
     if (isNewRow) {
@@ -87,33 +87,40 @@ __global__ void __launch_bounds__(kThreads) queryKernel(const LatentLongArgs all
             to[kLatent + thread] = __float2bfloat16_rn(ownRotated);
         return;
     }
-    uint4 weights[4];
-    holdRows(weights, all.step.keyUp.data + head * all.step.keyUp.matrixBytes, rank * kOwn + warp % 4 * 16, warp / 4 * 64, kNope);
+    uint4 weights[2][4]; // of warps 0 to 3: 16 outputs, all columns
+    const std::uint8_t *matrix = all.step.keyUp.data + head * all.step.keyUp.matrixBytes;
+    if (thread < kNope) {
+        holdRows(weights[0], matrix, rank * kOwn + warp * 16, 0, kNope);
+        holdRows(weights[1], matrix, rank * kOwn + warp * 16, 64, kNope);
+    }
     const float scale = all.step.scale * kLog2E;
     const float *x = in.projected + head * (kNope + kRope);
+    const int output = rank * kOwn + warp % 4 * 16 + lane / 4;
+    std::uint32_t *to[2] = {all.query + queryIndex(0, head, in.heads, output), all.query + queryIndex(0, head, in.heads, output + 8)};
+    std::uint32_t *toRotated = all.query + queryIndex(rank, head, in.heads, kLatent + column);
+    const std::int64_t rowWords = queryIndex(1, 0, in.heads, 0);
     waitForPrevious();
     if (hasRow && thread >= kThreads - kRope)
-        all.query[queryIndex(rank, head, in.heads, kLatent + column)] =
-            queryWord(__fmul_rn(rotation.of(x + rank * in.projectedStride + kNope, column), scale));
+        *toRotated = queryWord(__fmul_rn(rotation.of(x + rank * in.projectedStride + kNope, column), scale));
 #pragma unroll 1
     for (int row = 0; row < in.rows; ++row) {
-        if (in.table.positions[row] < kStepTokens)
+        if ((rows >> row & 1U) == 0)
             continue;
         if (thread < kNope)
             cut(x[row * in.projectedStride + thread], pieces + thread, kNopePitch);
-        __syncthreads(); // and the halves before are used
-        float c[4] = {};
-        multiplyHeld(c, weights, pieces, kNopePitch, warp / 4 * 64);
-        const float low = sumOf(c, false);
-        const float high = sumOf(c, true);
-        if (lane % 4 == 0) {
-            halves[warp / 4][warp % 4 * 16 + lane / 4] = low;
-            halves[warp / 4][warp % 4 * 16 + lane / 4 + 8] = high;
+        __syncthreads();
+        if (thread < kNope) {
+            float c[4] = {};
+            multiplyHeld(c, weights[0], pieces, kNopePitch, 0);
+            multiplyHeld(c, weights[1], pieces, kNopePitch, 64);
+            const float low = sumOf(c, false);
+            const float high = sumOf(c, true);
+            if (lane % 4 == 0) {
+                to[0][row * rowWords] = queryWord(__fmul_rn(low, scale));
+                to[1][row * rowWords] = queryWord(__fmul_rn(high, scale));
+            }
         }
-        __syncthreads(); // and the pieces are used
-        if (thread < kOwn)
-            all.query[queryIndex(row, head, in.heads, rank * kOwn + thread)] =
-                queryWord(__fmul_rn(__fadd_rn(halves[0][thread], halves[1][thread]), scale));
+        __syncthreads(); // the pieces are used
     }
 }
 
@@ -172,8 +179,13 @@ template <bool Once> __global__ void __maxnreg__(Once ? 88 : 128) partsKernel(co
     }
     __syncthreads();
     load(firstRun);
+    const bool isOwner = position < end && thread < kRowWidth / 8; // of a piece of the new row
+    const auto *newest = reinterpret_cast<const uint4 *>(rowOf(position)) + thread;
     waitForPrevious();
 
+    uint4 made = make_uint4(0, 0, 0, 0);
+    if (isOwner)
+        made = *newest;
     const int slice = (warp + part) % kWarps;
     uint4 query[kWarpSteps][2];
     {
@@ -194,8 +206,8 @@ template <bool Once> __global__ void __maxnreg__(Once ? 88 : 128) partsKernel(co
     int parity = 0;
 #pragma unroll 1
     for (int run = firstRun; run < end; run += kRun, parity ^= 1) {
-        if (isNewIn(run) && thread < kRowWidth / 8)
-            reinterpret_cast<uint4 *>(tile + (position - run) * kRowPitch)[thread] = reinterpret_cast<const uint4 *>(rowOf(position))[thread];
+        if (isOwner && isNewIn(run))
+            reinterpret_cast<uint4 *>(tile + (position - run) * kRowPitch)[thread] = made;
         waitForPhase(&barrier, parity);
         __syncthreads(); // the new row
         {
@@ -328,14 +340,13 @@ template <bool Once> __global__ void __maxnreg__(Once ? 88 : 128) partsKernel(co
 }
 
 // Grid (8, heads, rows) in clusters of eight: a block puts 64 latent columns of a head together, multiplies them, and blocks
-// hand each other outputs. A sixteenth of the threads takes every sixteenth part, eight at a time. With the registers of the
-// parts' blocks and of the product that follows there is room for all three on a multiprocessor.
+// hand each other outputs. A sixteenth of the threads takes every sixteenth part, eight at a time.
 constexpr int kGroups = kThreads / (kOwn / 4), kGroupParts = 8;
-static_assert(kMostParts <= kThreads && kWarps == kRanks);
-__global__ void __maxnreg__(56) outputKernel(const LatentLongArgs all)
+static_assert(kWarps == kRanks && kGroups == 2 * kWarps);
+__global__ void __launch_bounds__(kThreads, 2) outputKernel(const LatentLongArgs all)
 {
-    __shared__ __align__(16) float sums[kGroups][kOwn];
-    __shared__ float groupMaxima[kGroups], totals[kWarps];
+    __shared__ __align__(16) float sums[kWarps][kOwn];
+    __shared__ float2 statistics[kWarps];
     __shared__ __align__(16) Bf16 resultPieces[kPieces * kOwnPitch];
     __shared__ __align__(16) float handedOutputs[kRanks][kValue / kRanks];
     __shared__ std::uint64_t outputsBarrier;
@@ -349,8 +360,8 @@ __global__ void __maxnreg__(56) outputKernel(const LatentLongArgs all)
     const int head = static_cast<int>(blockIdx.y);
     const int row = static_cast<int>(blockIdx.z);
     const int position = in.table.positions[row];
-    const std::uint8_t *matrix = args.valueUp.data + head * args.valueUp.matrixBytes;
-    prefetchRows(matrix, warp * 16, rank * kOwn, kLatent);
+    uint4 weights[4];
+    holdRows(weights, args.valueUp.data + head * args.valueUp.matrixBytes, warp * 16, rank * kOwn, kLatent);
     if (position < kStepTokens) { // the whole cluster
         waitForPrevious();
         return;
@@ -361,64 +372,78 @@ __global__ void __maxnreg__(56) outputKernel(const LatentLongArgs all)
     const int span = spanOf(position);
     const int group = thread / (kOwn / 4);
     const int column = thread % (kOwn / 4) * 4;
-    const int firstPart = beginOf(position, args.window) / span;
     const int last = position / span;
-    const std::int64_t index = static_cast<std::int64_t>(row) * all.parts * in.heads + head;
+    int part = beginOf(position, args.window) / span + group;
+    const int stride = kGroups * in.heads; // to a thread's next part
+    const std::int64_t index = (static_cast<std::int64_t>(row) * all.parts + part) * in.heads + head;
+    const float2 *statistic = all.statistics + index;
+    const float *from = all.partial + index * kLatent + rank * kOwn + column;
     waitForPrevious();
-    float2 mine = make_float2(kLowest, 0.0F); // of the part that follows as many as there are threads before this one
-    if (thread <= last - firstPart)
-        mine = all.statistics[index + static_cast<std::int64_t>(firstPart + thread) * in.heads];
-    float groupMost = kLowest;
+    float most = kLowest;
+    float whole = 0.0F;
     float4 sum = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+    const auto scaleBy = [&](float factor) {
+        whole = __fmul_rn(whole, factor);
+        sum = make_float4(__fmul_rn(sum.x, factor), __fmul_rn(sum.y, factor), __fmul_rn(sum.z, factor), __fmul_rn(sum.w, factor));
+    };
 #pragma unroll 1
-    for (int begin = firstPart + group; begin <= last; begin += kGroupParts * kGroups) {
-        float own[kGroupParts];
+    for (; part <= last; part += kGroupParts * kGroups) {
+        float2 own[kGroupParts];
         float4 parts[kGroupParts];
-        const std::int64_t at = index + static_cast<std::int64_t>(begin) * in.heads;
-        const float *maxima = &all.statistics[at].x;
-        const float *from = all.partial + at * kLatent + rank * kOwn + column;
 #pragma unroll
         for (int i = 0; i < kGroupParts; ++i) {
-            own[i] = kLowest;
+            own[i] = make_float2(kLowest, 0.0F);
             parts[i] = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
-            if (begin + i * kGroups <= last) {
-                own[i] = maxima[i * kGroups * in.heads * 2];
-                parts[i] = *reinterpret_cast<const float4 *>(from + static_cast<std::int64_t>(i * kGroups * in.heads) * kLatent);
+            if (part + i * kGroups <= last) {
+                own[i] = *statistic;
+                parts[i] = *reinterpret_cast<const float4 *>(from);
             }
+            statistic += stride;
+            from += stride * kLatent;
         }
-        const float before = groupMost;
+        const float before = most;
 #pragma unroll
         for (int i = 0; i < kGroupParts; ++i)
-            groupMost = fmaxf(groupMost, own[i]);
-        const float kept = powerOfTwo(before - groupMost);
-        sum = make_float4(__fmul_rn(sum.x, kept), __fmul_rn(sum.y, kept), __fmul_rn(sum.z, kept), __fmul_rn(sum.w, kept));
+            most = fmaxf(most, own[i].x);
+        scaleBy(powerOfTwo(before - most));
 #pragma unroll
         for (int i = 0; i < kGroupParts; ++i) {
-            const float share = powerOfTwo(own[i] - groupMost);
+            const float share = powerOfTwo(own[i].x - most);
+            whole = __fmaf_rn(own[i].y, share, whole);
             sum.x = __fmaf_rn(parts[i].x, share, sum.x);
             sum.y = __fmaf_rn(parts[i].y, share, sum.y);
             sum.z = __fmaf_rn(parts[i].z, share, sum.z);
             sum.w = __fmaf_rn(parts[i].w, share, sum.w);
         }
     }
-    *reinterpret_cast<float4 *>(&sums[group][column]) = sum;
-    if (column == 0)
-        groupMaxima[group] = groupMost;
-    uint4 weights[4];
-    holdRows(weights, matrix, warp * 16, rank * kOwn, kLatent);
+    { // a warp's two groups
+        const float before = most;
+        most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 16));
+        scaleBy(powerOfTwo(before - most));
+        whole = __fadd_rn(whole, __shfl_xor_sync(kAllLanes, whole, 16));
+        sum.x = __fadd_rn(sum.x, __shfl_xor_sync(kAllLanes, sum.x, 16));
+        sum.y = __fadd_rn(sum.y, __shfl_xor_sync(kAllLanes, sum.y, 16));
+        sum.z = __fadd_rn(sum.z, __shfl_xor_sync(kAllLanes, sum.z, 16));
+        sum.w = __fadd_rn(sum.w, __shfl_xor_sync(kAllLanes, sum.w, 16));
+        if (lane < 16)
+            *reinterpret_cast<float4 *>(&sums[warp][column]) = sum;
+        if (lane == 0)
+            statistics[warp] = make_float2(most, whole);
+    }
     __syncthreads();
-    float most = kLowest;
-#pragma unroll
-    for (int g = 0; g < kGroups; ++g)
-        most = fmaxf(most, groupMaxima[g]);
-    const float share = warpSum(__fmul_rn(mine.y, powerOfTwo(mine.x - most)));
-    if (lane == 0)
-        totals[warp] = share;
     if (thread < kOwn) {
         float value = 0.0F;
+        whole = 0.0F;
 #pragma unroll
-        for (int g = 0; g < kGroups; ++g)
-            value = __fmaf_rn(sums[g][thread], powerOfTwo(groupMaxima[g] - most), value);
+        for (int w = 0; w < kWarps; ++w)
+            most = fmaxf(most, statistics[w].x);
+#pragma unroll
+        for (int w = 0; w < kWarps; ++w) {
+            const float2 own = statistics[w];
+            const float share = powerOfTwo(own.x - most);
+            whole = __fmaf_rn(own.y, share, whole);
+            value = __fmaf_rn(sums[w][thread], share, value);
+        }
         cut(value, resultPieces + thread, kOwnPitch);
     }
     __syncthreads();
@@ -434,12 +459,9 @@ __global__ void __maxnreg__(56) outputKernel(const LatentLongArgs all)
     waitForBytes(&outputsBarrier);
     if (thread < kValue / kRanks) {
         float value = 0.0F;
-        float whole = 0.0F;
 #pragma unroll
-        for (int i = 0; i < kRanks; ++i) {
+        for (int i = 0; i < kRanks; ++i)
             value = __fadd_rn(value, handedOutputs[i][thread]);
-            whole = __fadd_rn(whole, totals[i]);
-        }
         args.output[row * args.outputStride + head * kValue + rank * (kValue / kRanks) + thread] = __fdividef(value, whole);
     }
 }
@@ -447,6 +469,8 @@ __global__ void __maxnreg__(56) outputKernel(const LatentLongArgs all)
 int headTilesOf(const LatentStepArgs &args) { return (args.prepare.heads + kTileHeads - 1) / kTileHeads; }
 
 } // namespace
+
+bool hasLatentLong() { return static_cast<std::size_t>(card().sharedBytes) >= kPartBytes + 1024; }
 
 LatentLongRoom latentLongRoom(const LatentStepArgs &args, int context)
 {

@@ -34,6 +34,7 @@ struct LatentLongRoom {
     std::size_t queryWords = 0, partial = 0, statistics = 0; // elements
     int parts = 0;
 };
+bool hasLatentLong(); // this card
 LatentLongRoom latentLongRoom(const LatentStepArgs &args, int context); // `context`: tokens, no row has more
 struct LatentLongArgs {
     LatentStepArgs step;
