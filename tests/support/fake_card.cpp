@@ -26,7 +26,11 @@ FakeCard fakeCard;
 
 namespace {
 
-constexpr std::size_t kHeader = 64; // the size lies before what is handed out
+constexpr std::size_t kHeader = 64; // alignment of what is handed out, and the room before it
+struct Header {
+    void *block;
+    std::size_t bytes;
+};
 constexpr std::int32_t kChosen = 40, kShortTokens = 1024;
 
 plugin::StepNumbers lastStep;
@@ -80,22 +84,23 @@ void *take(std::size_t bytes)
     memory(nullptr, &free, &total);
     if (bytes > free)
         return nullptr;
-    void *block = std::aligned_alloc(kHeader, (bytes + 2 * kHeader - 1) / kHeader * kHeader);
+    void *block = std::calloc(1, bytes + 2 * kHeader); // large ones take no pages before they are written
     if (block == nullptr)
         return nullptr;
-    std::memset(block, 0, bytes + kHeader);
-    std::memcpy(block, &bytes, sizeof bytes);
+    const auto address = reinterpret_cast<std::uintptr_t>(block);
+    auto *place = reinterpret_cast<std::byte *>((address + 2 * kHeader - 1) / kHeader * kHeader);
+    const Header header{block, bytes};
+    std::memcpy(place - sizeof header, &header, sizeof header);
     count(bytes, true);
-    return static_cast<std::byte *>(block) + kHeader;
+    return place;
 }
 
 void give(void *place)
 {
-    void *block = static_cast<std::byte *>(place) - kHeader;
-    std::size_t bytes = 0;
-    std::memcpy(&bytes, block, sizeof bytes);
-    count(bytes, false);
-    std::free(block);
+    Header header{};
+    std::memcpy(&header, static_cast<std::byte *>(place) - sizeof header, sizeof header);
+    count(header.bytes, false);
+    std::free(header.block);
 }
 
 void *allocate(void *context, std::size_t bytes)
