@@ -127,7 +127,7 @@ void addCardWork(CardNeed &need, const ModelConfig &config, bool isQuantised, do
         return static_cast<std::uint64_t>(cudawork::splitBytes(cudawork::kFewRows, static_cast<std::int64_t>(std::min(columns, kMost))));
     };
     need.workBytes = kCodeBytes + kSmallBytes + 4 * logitRows * (hidden + vocabulary) + (indexer.heads > 0 ? kScoreBytes : 0)
-        + split(2 * hidden + widest + resultWidth) + split(perToken * expert + shared) + 4 * cudawork::kFewRows * perToken * hidden;
+        + 2 * split(2 * hidden + widest + resultWidth) + split(perToken * expert + shared) + 4 * cudawork::kFewRows * perToken * hidden;
     // The output layer is not widened: an answer needs the logits of its last row alone.
     if (isQuantised) {
         const std::uint64_t experts = number(moe.routedExperts);
