@@ -190,22 +190,30 @@ CardNeed cardNeed(const ModelFiles &files)
     };
     std::map<std::string, Whole> wholes;
     for (const FileTensor &tensor : files.tensors()) {
-        if (!isLoaded(config.text, tensor.name))
+        // Its copies of the embeddings and of the output layer are not loaded.
+        const int layer = layerOf(config.text, tensor.name);
+        const bool isGuess = layer >= config.text.layers && !tensor.name.ends_with("embed_tokens.weight")
+            && !tensor.name.ends_with("shared_head.head.weight");
+        if (!isGuess && !isLoaded(config.text, tensor.name))
             continue;
         const std::uint64_t bytes = bytesOnCard(tensor);
         Whole &whole = wholes[weightOf(tensor)];
         whole.bytes += bytes;
-        whole.layer = layerOf(config.text, tensor.name);
+        whole.layer = layer;
         whole.isExpert = tensor.name.find(".mlp.experts.") != std::string::npos;
         whole.isVision = config.vision && !tensor.name.starts_with(config.text.tensorPrefix);
         whole.isEmbedding = tensor.name.ends_with("embed_tokens.weight") && !config.text.tiedEmbeddings;
-        quantised += kernels::dtypeInfo(tensor.dtype).isQuantised ? bytes : 0;
+        quantised += isGuess ? 0 : kernels::dtypeInfo(tensor.dtype).isQuantised ? bytes : 0;
     }
     std::uint64_t small = 0;
     for (const auto &[name, whole] : wholes) {
         const bool isTwo = name.ends_with(".kv_b_proj.weight"); // key and value matrices
         const std::uint64_t each = isTwo ? (whole.bytes + 1) / 2 : whole.bytes, page = each < kPage / 2 ? 1 : kPage;
         const std::uint64_t bytes = (isTwo ? 2 : 1) * ((each + page - 1) / page * page);
+        if (whole.layer >= config.text.layers) {
+            need.guessBytes += bytes;
+            continue;
+        }
         small += page == 1 ? bytes : 0; // several share a page
         need.weightBytes += bytes;
         need.expertBytes += whole.isExpert ? bytes : 0;

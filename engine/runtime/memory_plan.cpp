@@ -28,7 +28,8 @@ Weights weightsOf(const ModelInfo &info, const LoadOptions &options)
 {
     Weights weights{info.weightBytes, info.expertBytes, info.visionBytes};
     if (isCard(options))
-        weights = {info.onCard.weightBytes, info.onCard.expertBytes, info.onCard.visionBytes};
+        weights = {info.onCard.weightBytes + (options.speculative == Speculative::Mtp ? info.onCard.guessBytes : 0), info.onCard.expertBytes,
+                   info.onCard.visionBytes};
     if (options.requantize != "q4_0" && options.requantize != "q8_0")
         return weights;
     const std::uint64_t scale = isCard(options) ? 2 : 4, block = (options.requantize == "q4_0" ? 16U : 32U) + scale;
@@ -170,8 +171,12 @@ Result<MemoryPlan> planMemoryIn(const ModelInfo &info, const LoadOptions &option
     plan.expertBytes = weights.experts;
     plan.visionBytes = weights.vision;
     plan.freeBytes = freeBytes;
-    if (isCard(options))
-        plan.workBytes = workBytesOf(info.onCard, options.contextTokens > 0 ? options.contextTokens : info.contextTokens);
+    if (isCard(options)) {
+        CardNeed need = info.onCard;
+        if (options.speculative == Speculative::Mtp) // what the guess is made of, and the hidden rows it begins with
+            need.workRowBytes += 4 * 4 * static_cast<std::uint64_t>(std::max(info.hiddenSize, 0));
+        plan.workBytes = workBytesOf(need, options.contextTokens > 0 ? options.contextTokens : info.contextTokens);
+    }
     const std::uint64_t taken = plan.weightBytes + plan.workBytes;
     if (isCard(options) && taken > freeBytes)
         return noRoom(plan, freeBytes);

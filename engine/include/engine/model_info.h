@@ -60,6 +60,7 @@ struct CardNeed {
     std::uint64_t latentTokenBytes = 0;             // and for each token of their context its latent row,
     std::uint64_t keyTokenBytes = 0, headTokenBytes = 0; // keys and values of all heads, in slices, and of one head;
     std::uint64_t partBytes = 0;                    // for an answer, each part of its context (backend/cuda_work.h)
+    std::uint64_t guessBytes = 0;                   // weights that guess tokens ahead (Speculative::Mtp), beside weightBytes
     std::uint64_t pictureBytes = 0;                 // of the largest picture as the model sees it; a few are kept
     double activeBytes = 0;                         // weights read for a token
     std::vector<std::uint64_t> layerBytes;          // [layers] of weightBytes; empty: only the sum is known

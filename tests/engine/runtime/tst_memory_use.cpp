@@ -91,10 +91,10 @@ void writeLlama(const QString &folder)
     writeFolder(folder, config, tensors);
 }
 
-// Latent attention and experts, one layer of them dense, 200 MB.
-void writeDeepSeek(const QString &folder)
+// Latent attention and experts, one layer of them dense, 200 MB; one more to guess a token ahead.
+void writeDeepSeek(const QString &folder, bool guesses)
 {
-    QJsonObject config = configOf(QStringLiteral("deepseek-v2-greedy"));
+    QJsonObject config = configOf(guesses ? QStringLiteral("deepseek-v3-mtp") : QStringLiteral("deepseek-v2-greedy"));
     const qint64 hidden = 1024, inter = 3072, expert = 704, experts = 16, heads = 8, latent = 512, rope = 64, nope = 128, words = 4000, layers = 3;
     config[u"hidden_size"] = hidden;
     config[u"intermediate_size"] = inter;
@@ -123,7 +123,7 @@ void writeDeepSeek(const QString &folder)
         tensors.push_back({start + QStringLiteral("up_proj.weight"), {width, hidden}});
         tensors.push_back({start + QStringLiteral("down_proj.weight"), {hidden, width}});
     };
-    for (qint64 layer = 0; layer < layers; ++layer) {
+    for (qint64 layer = 0; layer < layers + (guesses ? 1 : 0); ++layer) {
         const QString start = QStringLiteral("model.layers.%1.").arg(layer);
         for (const Entry &part : std::vector<Entry>{{QStringLiteral("self_attn.q_proj.weight"), {heads * (nope + rope), hidden}},
                  {QStringLiteral("self_attn.kv_a_proj_with_mqa.weight"), {latent + rope, hidden}}, {QStringLiteral("self_attn.kv_a_layernorm.weight"), {latent}},
@@ -135,9 +135,17 @@ void writeDeepSeek(const QString &folder)
             continue;
         }
         tensors.push_back({start + QStringLiteral("mlp.gate.weight"), {experts, hidden}});
+        if (guesses)
+            tensors.push_back({start + QStringLiteral("mlp.gate.e_score_correction_bias"), {experts}});
         add(start + QStringLiteral("mlp.shared_experts."), 2 * expert);
         for (qint64 one = 0; one < experts; ++one)
             add(start + QStringLiteral("mlp.experts.%1.").arg(one), expert);
+        if (layer < layers)
+            continue;
+        for (const Entry &part : std::vector<Entry>{{QStringLiteral("eh_proj.weight"), {hidden, 2 * hidden}}, {QStringLiteral("enorm.weight"), {hidden}},
+                 {QStringLiteral("hnorm.weight"), {hidden}}, {QStringLiteral("shared_head.norm.weight"), {hidden}},
+                 {QStringLiteral("embed_tokens.weight"), {words, hidden}}, {QStringLiteral("shared_head.head.weight"), {words, hidden}}})
+            tensors.push_back({start + part.name, part.shape});
     }
     writeFolder(folder, config, tensors);
 }
@@ -160,7 +168,7 @@ class TestMemoryUse : public QObject {
 
 private:
     FakeCard *m_card = nullptr;
-    QTemporaryDir m_llama, m_deepSeek;
+    QTemporaryDir m_llama, m_deepSeek, m_guessing;
 
     Result<ModelId> load(Runtime &runtime, const LoadOptions &options)
     {
@@ -182,7 +190,8 @@ private slots:
         m_card = static_cast<FakeCard *>(dlsym(library, FAKE_CARD_SYMBOL));
         QVERIFY(m_card != nullptr);
         writeLlama(m_llama.path());
-        writeDeepSeek(m_deepSeek.path());
+        writeDeepSeek(m_deepSeek.path(), false);
+        writeDeepSeek(m_guessing.path(), true);
     }
     void aLoadTakesWhatIsPlanned_data()
     {
@@ -199,6 +208,7 @@ private slots:
         QTest::newRow("heads, short context") << m_llama.path() << 0 << 1024 << false;
         QTest::newRow("heads, split") << m_llama.path() << 1 << 4096 << false;
         QTest::newRow("experts") << m_deepSeek.path() << 0 << 0 << false;
+        QTest::newRow("guesses ahead") << m_guessing.path() << 0 << 4096 << false;
         QTest::newRow("experts, split") << m_deepSeek.path() << 2 << 8192 << false;
         for (const char *name : {"deepseek-v32", "deepseek-v3-fp8", "awq", "gptq-4bit", "qwen3-yarn", "llama-tied-linear"})
             QTest::newRow(name) << goldens + QLatin1String(name) << 0 << 0 << false;
@@ -218,6 +228,8 @@ private slots:
         options.cardLayers = cardLayers;
         options.contextTokens = context;
         options.threads = 2;
+        if (folder == m_guessing.path())
+            options.speculative = Speculative::Mtp;
         const auto info = inspectModel(options.path);
         QVERIFY2(info.ok(), info.ok() ? "" : info.error().message.c_str());
         const auto plan = planMemory(*info, options);
