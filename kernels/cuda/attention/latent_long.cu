@@ -41,7 +41,6 @@ __device__ int spanOf(int position)
 {
     return (position / kRun + kMostParts) / kMostParts * kRun;
 }
-__device__ int partOf(int token, int span) { return span == kRun ? token / kRun : token / span; } // a division takes its time
 __device__ int beginOf(int position, int window) { return window > 0 ? max(0, position + 1 - window) : 0; }
 
 // Grid (8, heads + 1): a block has 64 outputs of a head, and of row `blockIdx.x` the head's rotated columns; those beyond the
@@ -67,12 +66,6 @@ __global__ void __maxnreg__(56) queryKernel(const LatentLongArgs all)
         position, in.magnitude);
     if (isNewRow) {
         const float2 gain = *reinterpret_cast<const float2 *>(in.gain + 2 * thread);
-        const int shift = __ffs(in.cache.blockTokens) - 1;
-        Bf16 *to = nullptr;
-        if (hasRow) {
-            const std::int64_t block = in.table.blocks[in.table.firstBlock[rank] + (position >> shift)];
-            to = static_cast<Bf16 *>(in.cache.keys) + ((block << shift) + (position & (in.cache.blockTokens - 1))) * kRowWidth;
-        }
         waitForPrevious();
         if (!hasRow)
             return;
@@ -88,6 +81,7 @@ __global__ void __maxnreg__(56) queryKernel(const LatentLongArgs all)
         for (int w = 0; w < kWarps; ++w)
             whole = __fadd_rn(whole, squares[w]);
         const float factor = rsqrtf(whole / static_cast<float>(kLatent) + in.epsilon);
+        Bf16 *to = static_cast<Bf16 *>(in.cache.keys) + prepare::slotOf(in.cache, in.table, rank) * kRowWidth;
         reinterpret_cast<std::uint32_t *>(to)[thread] = packed(own.x * factor * gain.x, own.y * factor * gain.y);
         if (thread < kRope)
             to[kLatent + thread] = __float2bfloat16_rn(ownRotated);
@@ -378,8 +372,8 @@ __global__ void __launch_bounds__(kThreads, 2) outputKernel(const LatentLongArgs
     const int span = spanOf(position);
     const int group = thread / (kOwn / 4);
     const int column = thread % (kOwn / 4) * 4;
-    const int last = partOf(position, span);
-    int part = partOf(beginOf(position, args.window), span) + group;
+    const int last = position / span;
+    int part = beginOf(position, args.window) / span + group;
     const int stride = kGroups * in.heads; // to a thread's next part
     const std::int64_t index = (static_cast<std::int64_t>(row) * all.parts + part) * in.heads + head;
     const float2 *statistic = all.statistics + index;
