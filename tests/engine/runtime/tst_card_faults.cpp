@@ -3,11 +3,9 @@
 #include "backend/backend.h"
 #include "engine/runtime.h"
 #include "runtime/work_signal.h"
-#include "support/fake_card.h"
+#include "support/find_fake_card.h"
 
 #include <QtTest>
-
-#include <dlfcn.h>
 
 using namespace engine;
 
@@ -82,12 +80,8 @@ private:
 private slots:
     void initTestCase()
     {
-        // The engine finds the library beside the program, where this test's build puts the pretended one.
-        const QString path = QCoreApplication::applicationDirPath() + QStringLiteral("/libdiptych-cuda.so");
-        void *library = dlopen(path.toLocal8Bit().constData(), RTLD_NOW | RTLD_LOCAL);
-        QVERIFY2(library != nullptr, dlerror());
-        m_card = static_cast<FakeCard *>(dlsym(library, FAKE_CARD_SYMBOL));
-        QVERIFY(m_card != nullptr);
+        m_card = tests::findFakeCard();
+        QVERIFY2(m_card != nullptr, dlerror());
     }
     void init()
     {

@@ -4,11 +4,9 @@
 #include "engine/runtime.h"
 #include "files/card_need.h"
 #include "runtime/work_signal.h"
-#include "support/fake_card.h"
+#include "support/find_fake_card.h"
 
 #include <QtTest>
-
-#include <dlfcn.h>
 
 using namespace engine;
 
@@ -184,11 +182,8 @@ private:
 private slots:
     void initTestCase()
     {
-        const QString path = QCoreApplication::applicationDirPath() + QStringLiteral("/libdiptych-cuda.so");
-        void *library = dlopen(path.toLocal8Bit().constData(), RTLD_NOW | RTLD_LOCAL);
-        QVERIFY2(library != nullptr, dlerror());
-        m_card = static_cast<FakeCard *>(dlsym(library, FAKE_CARD_SYMBOL));
-        QVERIFY(m_card != nullptr);
+        m_card = tests::findFakeCard();
+        QVERIFY2(m_card != nullptr, dlerror());
         writeLlama(m_llama.path());
         writeDeepSeek(m_deepSeek.path(), false);
         writeDeepSeek(m_guessing.path(), true);
