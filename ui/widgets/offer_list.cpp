@@ -8,6 +8,8 @@
 #include <QGridLayout>
 #include <QPushButton>
 
+#include <algorithm>
+
 namespace ui {
 
 OfferList::OfferList(QWidget *parent) : QWidget(parent), m_grid(new QGridLayout(this))
@@ -46,15 +48,24 @@ void OfferList::placeRow(int row)
     m_grid->addWidget(numbers, 2 * row + (m_isNarrow ? 1 : 0), m_isNarrow ? 0 : 1, 1, m_isNarrow ? 2 : 1, Qt::AlignVCenter);
 }
 
-void OfferList::resizeEvent(QResizeEvent *event)
+void OfferList::placeRows()
 {
-    constexpr int kNarrow = 380;
-    QWidget::resizeEvent(event);
-    if (m_isNarrow == (width() < kNarrow))
+    constexpr int kNumbersWidth = 220; // two lines of them, not four
+    int widest = 0;
+    for (int row = 0; row < m_rows.size() && row < m_offers.size(); ++row)
+        widest = std::max(widest, m_rows[row].button->sizeHint().width());
+    const bool isNarrow = width() < widest + m_grid->horizontalSpacing() + kNumbersWidth;
+    if (m_isNarrow == isNarrow)
         return;
-    m_isNarrow = width() < kNarrow;
+    m_isNarrow = isNarrow;
     for (int row = 0; row < m_rows.size(); ++row)
         placeRow(row);
+}
+
+void OfferList::resizeEvent(QResizeEvent *event)
+{
+    QWidget::resizeEvent(event);
+    placeRows();
 }
 
 void OfferList::setOffers(const QVector<Offer> &offers)
@@ -76,6 +87,7 @@ void OfferList::setOffers(const QVector<Offer> &offers)
         button->setVisible(isUsed);
         numbers->setVisible(isUsed);
     }
+    placeRows();
     setVisible(!offers.isEmpty());
 }
 

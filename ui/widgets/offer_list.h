@@ -42,6 +42,7 @@ private:
     };
     void addRow();
     void placeRow(int row);
+    void placeRows(); // beside each other or under each other, as the width allows
 
     QGridLayout *m_grid;
     QVector<Row> m_rows; // hidden but for the first ones
