@@ -308,6 +308,26 @@
         <translation>没有足够内存打开 %1。</translation>
     </message>
     <message>
+        <source>There is no file %1 there.</source>
+        <translation>那里没有文件 %1。</translation>
+    </message>
+    <message>
+        <source>The file %1 may not be read: check its permissions.</source>
+        <translation>没有读取文件 %1 的权限：请检查权限设置。</translation>
+    </message>
+    <message>
+        <source>The file %1 cannot be opened: %2.</source>
+        <translation>无法打开文件 %1：%2。</translation>
+    </message>
+    <message>
+        <source>The path of %1 is a circle of symbolic links.</source>
+        <translation>%1 的路径是循环的符号链接。</translation>
+    </message>
+    <message>
+        <source>Too many files are open to open %1.</source>
+        <translation>打开的文件太多，无法打开 %1。</translation>
+    </message>
+    <message>
         <source>The model does not fit on the card: a context of %1 tokens needs %2 and %3 can be used; close another model or ask for a smaller context</source>
         <translation>模型放不进显卡：%1 个词元的上下文需要 %2，可用的只有 %3；请关闭其他模型，或使用较短的上下文</translation>
     </message>

@@ -87,6 +87,11 @@ constexpr std::array kSentences = {
     QT_TRANSLATE_NOOP("sentences", "The answer was stopped before it began."),
     // Model files
     QT_TRANSLATE_NOOP("sentences", "The file %1 is empty."),
+    QT_TRANSLATE_NOOP("sentences", "There is no file %1 there."),
+    QT_TRANSLATE_NOOP("sentences", "The file %1 may not be read: check its permissions."),
+    QT_TRANSLATE_NOOP("sentences", "The file %1 cannot be opened: %2."),
+    QT_TRANSLATE_NOOP("sentences", "The path of %1 is a circle of symbolic links."),
+    QT_TRANSLATE_NOOP("sentences", "Too many files are open to open %1."),
     QT_TRANSLATE_NOOP("sentences", "The file %1 was written while it was in use: load the model again."),
     QT_TRANSLATE_NOOP("sentences", "The folder %1 cannot be read: %2."),
     QT_TRANSLATE_NOOP("sentences", "The folder %1 has no tokenizer.json, so no text can be read or written."),

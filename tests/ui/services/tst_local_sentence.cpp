@@ -51,7 +51,8 @@ void TestLocalSentence::numbersAreFilledInAgain()
     for (const char *text : {"The model does not fit on the card: the weights take 1.2 GB and every step 300 MB to work in, and 700 MB are free on the card",
              "The model does not fit on the card: a context of 256 tokens needs 9 MiB and 4 MiB can be used; close another model or ask for a smaller context",
              "the NVIDIA driver is missing or older than CUDA 13 needs; update it", "there is no CUDA device 3; this machine has 1",
-             "the card failed (unspecified launch failure); start Diptych again, or load the model on the processor"})
+             "the card failed (unspecified launch failure); start Diptych again, or load the model on the processor",
+             "There is no file mini-vl there.", "The file a.gguf cannot be opened: Input/output error."})
         QCOMPARE(localSentence(text), QStringLiteral("[%1]").arg(QString::fromUtf8(text)));
     QCOMPARE(localSentence("unheard of"), QStringLiteral("unheard of"));
 }
