@@ -479,7 +479,9 @@ void ComparePage::updateVerdicts()
 {
     const bool answered = m_turn >= 0 && !isBusy();
     m_verdictRow->setVisible(answered);
-    const QVector<Verdict> offered = verdictsOffered();
+    // What there is one answer of, or none, is not compared.
+    const bool comparable = std::ranges::count_if(m_columns, [](const CompareColumn *column) { return !column->latestAnswer().isEmpty(); }) > 1;
+    const QVector<Verdict> offered = comparable ? verdictsOffered() : QVector<Verdict>();
     const auto voted = m_votes.constFind(m_turn);
     for (const Verdict verdict : kVerdicts) {
         QPushButton *button = m_verdicts[verdict];

@@ -361,12 +361,14 @@ void TestComparePage::anAnswerThatFailsSaysWhyAndLeavesTheOther()
     ask(QStringLiteral("a"));
     QVERIFY(!column(0).latestAnswer().isEmpty());
     QVERIFY(column(1).latestAnswer().isEmpty());
+    QVERIFY(button(QStringLiteral("Tie")) == nullptr || !button(QStringLiteral("Tie"))->isVisible()); // nothing to compare
     const StoredComparison kept = stored(m_page->comparison());
     QCOMPARE(kept.columns[1].path().last().state, AnswerState::Failed);
     QVERIFY(kept.columns[1].path().last().run->error.contains(QStringLiteral("cut off")));
     m_runtime->failLoadsOfRequantized = false;
     ask(QStringLiteral("b"));
     QCOMPARE(column(1).latestAnswer(), QStringLiteral("The tallest bar is 80 and the lowest 30, question 1."));
+    QVERIFY(button(QStringLiteral("Tie")) != nullptr && button(QStringLiteral("Tie"))->isVisible());
 }
 
 void TestComparePage::aModelThatDoesNotFitIsOfferedInItsColumn()
