@@ -61,23 +61,31 @@ QJsonObject configOf(const QString &golden)
     return file.open(QIODevice::ReadOnly) ? QJsonDocument::fromJson(file.readAll()).object() : QJsonObject();
 }
 
-// Three layers of heads, 300 MB.
-void writeLlama(const QString &folder)
+constexpr qint64 kWords = 4000, kLayers = 3;
+
+// What both models have in common; gives the tensors outside their layers.
+std::vector<Entry> setCommonSizes(QJsonObject &config, qint64 hidden, qint64 inter, qint64 heads, qint64 keyHeads)
 {
-    QJsonObject config = configOf(QStringLiteral("llama"));
-    const qint64 hidden = 2048, inter = 5632, heads = 16, keyHeads = 4, dim = 128, words = 4000, layers = 3;
     config[u"hidden_size"] = hidden;
     config[u"intermediate_size"] = inter;
     config[u"num_attention_heads"] = heads;
     config[u"num_key_value_heads"] = keyHeads;
-    config[u"head_dim"] = dim;
-    config[u"vocab_size"] = words;
-    config[u"num_hidden_layers"] = layers;
+    config[u"vocab_size"] = kWords;
+    config[u"num_hidden_layers"] = kLayers;
     config[u"max_position_embeddings"] = 8192;
     config[u"tie_word_embeddings"] = false;
-    std::vector<Entry> tensors{{QStringLiteral("model.embed_tokens.weight"), {words, hidden}}, {QStringLiteral("lm_head.weight"), {words, hidden}},
+    return {{QStringLiteral("model.embed_tokens.weight"), {kWords, hidden}}, {QStringLiteral("lm_head.weight"), {kWords, hidden}},
         {QStringLiteral("model.norm.weight"), {hidden}}};
-    for (qint64 layer = 0; layer < layers; ++layer) {
+}
+
+// Three layers of heads, 300 MB.
+void writeLlama(const QString &folder)
+{
+    QJsonObject config = configOf(QStringLiteral("llama"));
+    const qint64 hidden = 2048, inter = 5632, heads = 16, keyHeads = 4, dim = 128;
+    std::vector<Entry> tensors = setCommonSizes(config, hidden, inter, heads, keyHeads);
+    config[u"head_dim"] = dim;
+    for (qint64 layer = 0; layer < kLayers; ++layer) {
         const QString start = QStringLiteral("model.layers.%1.").arg(layer);
         for (const Entry &part : std::vector<Entry>{{QStringLiteral("self_attn.q_proj.weight"), {heads * dim, hidden}},
                  {QStringLiteral("self_attn.k_proj.weight"), {keyHeads * dim, hidden}}, {QStringLiteral("self_attn.v_proj.weight"), {keyHeads * dim, hidden}},
@@ -93,15 +101,12 @@ void writeLlama(const QString &folder)
 void writeDeepSeek(const QString &folder, bool guesses)
 {
     QJsonObject config = configOf(guesses ? QStringLiteral("deepseek-v3-mtp") : QStringLiteral("deepseek-v2-greedy"));
-    const qint64 hidden = 1024, inter = 3072, expert = 704, experts = 16, heads = 8, latent = 512, rope = 64, nope = 128, words = 4000, layers = 3;
-    config[u"hidden_size"] = hidden;
-    config[u"intermediate_size"] = inter;
+    const qint64 hidden = 1024, inter = 3072, expert = 704, experts = 16, heads = 8, latent = 512, rope = 64, nope = 128;
+    std::vector<Entry> tensors = setCommonSizes(config, hidden, inter, heads, heads);
     config[u"moe_intermediate_size"] = expert;
     config[u"n_routed_experts"] = experts;
     config[u"n_shared_experts"] = 2;
     config[u"num_experts_per_tok"] = 4;
-    config[u"num_attention_heads"] = heads;
-    config[u"num_key_value_heads"] = heads;
     config[u"kv_lora_rank"] = latent;
     config[u"qk_rope_head_dim"] = rope;
     config[u"head_dim"] = rope;
@@ -110,18 +115,12 @@ void writeDeepSeek(const QString &folder, bool guesses)
     config[u"v_head_dim"] = nope;
     config[u"q_lora_rank"] = QJsonValue::Null;
     config[u"first_k_dense_replace"] = 1;
-    config[u"vocab_size"] = words;
-    config[u"num_hidden_layers"] = layers;
-    config[u"max_position_embeddings"] = 8192;
-    config[u"tie_word_embeddings"] = false;
-    std::vector<Entry> tensors{{QStringLiteral("model.embed_tokens.weight"), {words, hidden}}, {QStringLiteral("lm_head.weight"), {words, hidden}},
-        {QStringLiteral("model.norm.weight"), {hidden}}};
     const auto add = [&](const QString &start, qint64 width) {
         tensors.push_back({start + QStringLiteral("gate_proj.weight"), {width, hidden}});
         tensors.push_back({start + QStringLiteral("up_proj.weight"), {width, hidden}});
         tensors.push_back({start + QStringLiteral("down_proj.weight"), {hidden, width}});
     };
-    for (qint64 layer = 0; layer < layers + (guesses ? 1 : 0); ++layer) {
+    for (qint64 layer = 0; layer < kLayers + (guesses ? 1 : 0); ++layer) {
         const QString start = QStringLiteral("model.layers.%1.").arg(layer);
         for (const Entry &part : std::vector<Entry>{{QStringLiteral("self_attn.q_proj.weight"), {heads * (nope + rope), hidden}},
                  {QStringLiteral("self_attn.kv_a_proj_with_mqa.weight"), {latent + rope, hidden}}, {QStringLiteral("self_attn.kv_a_layernorm.weight"), {latent}},
@@ -138,11 +137,11 @@ void writeDeepSeek(const QString &folder, bool guesses)
         add(start + QStringLiteral("mlp.shared_experts."), 2 * expert);
         for (qint64 one = 0; one < experts; ++one)
             add(start + QStringLiteral("mlp.experts.%1.").arg(one), expert);
-        if (layer < layers)
+        if (layer < kLayers)
             continue;
         for (const Entry &part : std::vector<Entry>{{QStringLiteral("eh_proj.weight"), {hidden, 2 * hidden}}, {QStringLiteral("enorm.weight"), {hidden}},
                  {QStringLiteral("hnorm.weight"), {hidden}}, {QStringLiteral("shared_head.norm.weight"), {hidden}},
-                 {QStringLiteral("embed_tokens.weight"), {words, hidden}}, {QStringLiteral("shared_head.head.weight"), {words, hidden}}})
+                 {QStringLiteral("embed_tokens.weight"), {kWords, hidden}}, {QStringLiteral("shared_head.head.weight"), {kWords, hidden}}})
             tensors.push_back({start + part.name, part.shape});
     }
     writeFolder(folder, config, tensors);
