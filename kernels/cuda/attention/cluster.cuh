@@ -36,7 +36,15 @@ __device__ inline void copyRow(void *shared, const void *global, unsigned bytes,
 {
     bulk::copyBytes(sharedAddress(shared), global, bytes, sharedAddress(barrier));
 }
-__device__ inline void endUse() { bulk::publishToCopies(); } // before copies overwrite what was read
+__device__ inline void endUse() { bulk::publishToCopies(); } // before copies overwrite what was read or take what was written
+__device__ inline void storeBytes(void *global, const void *shared, unsigned bytes) // multiples of 16
+{
+    asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(global), "r"(sharedAddress(shared)), "r"(bytes) : "memory");
+}
+__device__ inline void waitForStores() // of this thread
+{
+    asm volatile("cp.async.bulk.commit_group;\n\tcp.async.bulk.wait_group 0;" ::: "memory");
+}
 __device__ inline void beginInCluster() { asm volatile("barrier.cluster.arrive.relaxed;" ::: "memory"); }
 __device__ inline void waitForBeginnings() { asm volatile("barrier.cluster.wait.acquire;" ::: "memory"); }
 __device__ inline void hand(float *to, int rank, float value, std::uint64_t *barrier)
@@ -67,6 +75,8 @@ __device__ inline void waitForPhase(std::uint64_t *, int) {}
 __device__ inline void startBarrier(std::uint64_t *, int) {}
 __device__ inline void arriveExpecting(std::uint64_t *, unsigned) {}
 __device__ inline void endUse() {}
+__device__ inline void storeBytes(void *, const void *, unsigned) {}
+__device__ inline void waitForStores() {}
 __device__ inline void copyRow(void *, const void *, unsigned, std::uint64_t *) {}
 #endif
 __device__ inline void expectBytes(std::uint64_t *barrier, unsigned bytes) // once, by one thread, before beginInCluster

@@ -41,6 +41,7 @@ __device__ int spanOf(int position)
 {
     return (position / kRun + kMostParts) / kMostParts * kRun;
 }
+__device__ int partOf(int token, int span) { return span == kRun ? token / kRun : token / span; } // a division takes its time
 __device__ int beginOf(int position, int window) { return window > 0 ? max(0, position + 1 - window) : 0; }
 
 // Grid (8, heads + 1): a block has 64 outputs of a head, and of row `blockIdx.x` the head's rotated columns; those beyond the
@@ -66,6 +67,12 @@ __global__ void __maxnreg__(56) queryKernel(const LatentLongArgs all)
         position, in.magnitude);
     if (isNewRow) {
         const float2 gain = *reinterpret_cast<const float2 *>(in.gain + 2 * thread);
+        const int shift = __ffs(in.cache.blockTokens) - 1;
+        Bf16 *to = nullptr;
+        if (hasRow) {
+            const std::int64_t block = in.table.blocks[in.table.firstBlock[rank] + (position >> shift)];
+            to = static_cast<Bf16 *>(in.cache.keys) + ((block << shift) + (position & (in.cache.blockTokens - 1))) * kRowWidth;
+        }
         waitForPrevious();
         if (!hasRow)
             return;
@@ -81,7 +88,6 @@ __global__ void __maxnreg__(56) queryKernel(const LatentLongArgs all)
         for (int w = 0; w < kWarps; ++w)
             whole = __fadd_rn(whole, squares[w]);
         const float factor = rsqrtf(whole / static_cast<float>(kLatent) + in.epsilon);
-        Bf16 *to = static_cast<Bf16 *>(in.cache.keys) + prepare::slotOf(in.cache, in.table, rank) * kRowWidth;
         reinterpret_cast<std::uint32_t *>(to)[thread] = packed(own.x * factor * gain.x, own.y * factor * gain.y);
         if (thread < kRope)
             to[kLatent + thread] = __float2bfloat16_rn(ownRotated);
@@ -325,18 +331,22 @@ template <bool Once> __global__ void __maxnreg__(Once ? 88 : 128) partsKernel(co
 
     const std::int64_t index = (static_cast<std::int64_t>(row) * all.parts + part) * in.heads;
     const int firstHead = headTile * kTileHeads;
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-        const int head = firstHead + lane / 4 + i * 8;
-        if (head >= in.heads)
-            continue;
-        float *to = all.partial + (index + head) * kLatent + warp * kOwn + lane % 4 * 2;
-#pragma unroll
-        for (int n = 0; n < 8; ++n)
-            *reinterpret_cast<float2 *>(to + n * 8) = make_float2(result[n][2 * i], result[n][2 * i + 1]);
-    }
     if (thread % 16 == 0 && firstHead + myHead < in.heads)
         all.statistics[index + firstHead + myHead] = make_float2(maximum, total);
+    // Results lie where no other warp has read values: half of a head's 64 columns a row of the tile.
+    __syncwarp();
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int n = 0; n < 8; ++n)
+            *reinterpret_cast<float2 *>(reinterpret_cast<float *>(tile + ((lane / 4 + i * 8) * 2 + n / 4) * kRowPitch + warp * kOwn) + n % 4 * 8 + lane % 4 * 2) =
+                make_float2(result[n][2 * i], result[n][2 * i + 1]);
+    }
+    endUse();
+    __syncwarp();
+    if (firstHead + lane / 2 < in.heads)
+        storeBytes(all.partial + (index + firstHead + lane / 2) * kLatent + warp * kOwn + lane % 2 * 32, tile + lane * kRowPitch + warp * kOwn, 32 * sizeof(float));
+    waitForStores();
 }
 
 // Grid (8, heads, rows) in clusters of eight: a block puts 64 latent columns of a head together, multiplies them, and blocks
@@ -372,8 +382,8 @@ __global__ void __launch_bounds__(kThreads, 2) outputKernel(const LatentLongArgs
     const int span = spanOf(position);
     const int group = thread / (kOwn / 4);
     const int column = thread % (kOwn / 4) * 4;
-    const int last = position / span;
-    int part = beginOf(position, args.window) / span + group;
+    const int last = partOf(position, span);
+    int part = partOf(beginOf(position, args.window), span) + group;
     const int stride = kGroups * in.heads; // to a thread's next part
     const std::int64_t index = (static_cast<std::int64_t>(row) * all.parts + part) * in.heads + head;
     const float2 *statistic = all.statistics + index;
