@@ -347,6 +347,14 @@ template <DType Type> __device__ inline void multiplySpan(float (&totals)[2], co
 }
 
 __device__ inline void meet(int warps) { asm volatile("bar.sync 1, %0;" : : "r"(warps * 32) : "memory"); }
+// What the warps that multiply have written, the one that asks for bytes waits for; they do not wait for it.
+__device__ inline void meetAsker(int warps, bool isAsker)
+{
+    if (isAsker)
+        asm volatile("bar.sync 2, %0;" : : "r"((warps + 1) * 32) : "memory");
+    else
+        asm volatile("bar.arrive 2, %0;" : : "r"((warps + 1) * 32) : "memory");
+}
 
 #endif
 
@@ -456,6 +464,18 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
         }
         if (!started)
             __syncthreads();
+        if (args.normed == nullptr)
+            return;
+        // The blocks share what the norm leaves behind for others; the other warps have the sums of the squares by now.
+        waitForPrevious();
+        meetAsker(warps, true);
+        float square = 0.0F;
+        for (int w = 0; w < warps; ++w)
+            square = __fadd_rn(square, squares[w]);
+        const float scale = few::normScale(square, args.weight.in, args.epsilon);
+#pragma unroll 1
+        for (int i = static_cast<int>(blockIdx.x) * 32 + lane; i < args.weight.in; i += static_cast<int>(gridDim.x) * 32)
+            args.normed[i] = args.values[i] * scale * args.gain[i];
         return;
     }
 
@@ -470,6 +490,8 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
     waitForPrevious();
     squares[warp] = prepare<Type>(stages, args, spans, warp, warps);
     __syncwarp();
+    if (args.normed != nullptr)
+        meetAsker(warps, false);
 #pragma unroll 1
     for (Place place(plan, tiles); place.item < plan.items; place.advance(plan, tiles)) {
         const int out = place.shared ? args.sharedWeight.out : args.weight.out;
@@ -552,17 +574,6 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
             __syncwarp();
         }
     }
-    if (args.normed == nullptr)
-        return;
-    // The blocks share what the norm leaves behind for others.
-    meet(warps);
-    float square = 0.0F;
-    for (int w = 0; w < warps; ++w)
-        square = __fadd_rn(square, squares[w]);
-    const float scale = few::normScale(square, args.weight.in, args.epsilon);
-    const int across = static_cast<int>(gridDim.x) * warps * 32;
-    for (int i = static_cast<int>(blockIdx.x) * warps * 32 + static_cast<int>(threadIdx.x); i < args.weight.in; i += across)
-        args.normed[i] = args.values[i] * scale * args.gain[i];
 #endif
 }
 

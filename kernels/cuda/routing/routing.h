@@ -25,7 +25,7 @@ struct RouteArgs {
     float *weights = nullptr;      // [rows, perToken]
 };
 cudaError_t route(const RouteArgs &args, cudaStream_t stream);
-inline constexpr int kSmallExperts = 128;
+inline constexpr int kSmallExperts = 64;
 bool isSmall(const RouteArgs &args); // one that chooseSmall() takes
 bool canLeaveRouting(const RouteArgs &args); // to the experts' product (decode/ring.cuh)
 
