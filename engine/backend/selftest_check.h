@@ -116,6 +116,11 @@ private:
                  std::array{9, 3, 64, 2000}})
             ENGINE_CHECK(stepAttention({.seed = m_random(), .contexts = longer, .heads = heads, .kvHeads = kvHeads, .dim = dim, .window = window,
                 .interleaved = kvHeads == 1}, ", to 9,000 tokens"));
+        // Parts of several runs: where the first of them begins; more heads than a tile.
+        constexpr std::array longest{17'000, 0, 40'000, 16'383, 1024, 130, 700, 64};
+        for (const auto &[heads, kvHeads, dim, window] : {std::array{17, 0, 128, 0}, std::array{4, 0, 128, 30'000}, std::array{6, 1, 64, 0}})
+            ENGINE_CHECK(stepAttention({.seed = m_random(), .contexts = longest, .heads = heads, .kvHeads = kvHeads, .dim = dim, .window = window,
+                .interleaved = heads == 4}, ", to 40,000 tokens"));
         return Done{};
     }
     Status stepAttention(const StepAttention &args, const std::string &contexts)

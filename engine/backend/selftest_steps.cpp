@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <span>
 
 namespace engine {
 
@@ -66,6 +67,17 @@ private:
             value = normal(m_random) * spread;
         return values;
     }
+    // Of variance 1; millions of them, so four a draw.
+    static void fillEvenly(std::span<float> values, std::uint64_t seed)
+    {
+        std::mt19937_64 random(seed);
+        std::uint64_t drawn = 0;
+        for (std::size_t i = 0; i < values.size(); ++i, drawn >>= 16U) {
+            if (i % 4 == 0)
+                drawn = random();
+            values[i] = (static_cast<float>(drawn & 0xFFFFU) - 32767.5F) * (1.7320508F / 32768.0F);
+        }
+    }
     Result<Placed> place(const std::vector<float> &values, std::int64_t columns)
     {
         Placed placed;
@@ -90,19 +102,35 @@ private:
         const std::int64_t columns = m_isLatent ? kWidth : std::int64_t{m_args.kvHeads} * m_args.dim;
         const std::size_t bytes = kernels::rowBytes(DType::BF16, static_cast<std::size_t>(m_cacheRows * columns));
         ENGINE_TRY(m_keys, m_backend.allocate(bytes));
-        ENGINE_TRY(m_values, m_backend.allocate(bytes));
+        if (!m_isLatent) {
+            ENGINE_TRY(m_values, m_backend.allocate(bytes));
+        }
         m_layer = {.keys = m_keys.data(), .values = m_isLatent ? nullptr : m_values.data(), .dtype = DType::BF16,
             .kvHeads = std::max(m_args.kvHeads, 1), .keyDim = m_isLatent ? static_cast<int>(kWidth) : m_args.dim,
             .valueDim = m_isLatent ? kLatent : m_args.dim, .valuesInKeys = m_isLatent, .blockTokens = kBlockTokens};
+        // Of the sequences asked for, each from its own seed: long caches take their time.
         std::vector<KvSequence> stored;
-        int rows = 0;
-        for (std::size_t s = 0; s < 8; ++s) {
-            if (m_args.contexts[s] > 0)
-                stored.push_back({rows, m_args.contexts[s], 0, m_blocks[s]});
-            rows += m_args.contexts[s];
+        std::int64_t rows = 0;
+        for (std::int64_t s = m_first; s < m_first + m_count; ++s) {
+            const int context = m_args.contexts[static_cast<std::size_t>(s)];
+            if (context > 0)
+                stored.push_back({static_cast<int>(rows), context, 0, m_blocks[static_cast<std::size_t>(s)]});
+            rows += context;
         }
-        ENGINE_TRY(const Placed keys, place(normals(rows * columns), columns));
-        ENGINE_TRY(const Placed values, place(m_isLatent ? std::vector<float>(1) : normals(rows * columns), m_isLatent ? 1 : columns));
+        if (rows == 0)
+            return Done{};
+        const auto made = [&](std::uint64_t salt) {
+            std::vector<float> all(static_cast<std::size_t>(rows * columns));
+            auto *to = all.data();
+            for (std::int64_t s = m_first; s < m_first + m_count; ++s) {
+                const std::size_t count = static_cast<std::size_t>(m_args.contexts[static_cast<std::size_t>(s)] * columns);
+                fillEvenly({to, count}, m_args.seed ^ (salt + static_cast<std::uint64_t>(s)));
+                to += count;
+            }
+            return all;
+        };
+        ENGINE_TRY(const Placed keys, place(made(16), columns));
+        ENGINE_TRY(const Placed values, place(m_isLatent ? std::vector<float>(1) : made(32), m_isLatent ? 1 : columns));
         m_backend.storeKv({.keys = keys.tensor, .values = m_isLatent ? Tensor{} : values.tensor, .layer = m_layer, .sequences = stored});
         return m_backend.finishStep();
     }
