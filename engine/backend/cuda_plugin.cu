@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 
@@ -444,16 +445,21 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
         return refuse(error, errorBytes, std::string(properties.name) + " is of a generation this build has no code for (sm_"
                 + std::to_string(properties.major) + std::to_string(properties.minor) + ")");
     }
+    const char *like = std::getenv("DIPTYCH_CUDA_LIKE"); // 80: an Ampere or Ada card's abilities at most
+    const bool isLikeOlder = like != nullptr && *like != '\0';
+    if (isLikeOlder && std::strcmp(like, "80") != 0)
+        return refuse(error, errorBytes, std::string("DIPTYCH_CUDA_LIKE=") + like + " names no generation that can be tried out; only 80 does");
     auto *context = new Context;
     context->device = device;
     context->exact = exact != 0;
     context->name = properties.name;
     const char *ahead = std::getenv("DIPTYCH_CUDA_AHEAD"); // 0: a step waits for the tokens it begins with
     context->runsAhead = ahead == nullptr || std::strcmp(ahead, "0") != 0;
-    kc::card().chained = properties.major >= 9;
+    kc::card().chained = properties.major >= 9 && !isLikeOlder;
     const char *warpgroups = std::getenv("DIPTYCH_CUDA_WARPGROUPS"); // 0: the kernels of other cards
-    kc::card().warpgroups = properties.major == 9 && (warpgroups == nullptr || std::strcmp(warpgroups, "0") != 0);
-    kc::card().sharedBytes = static_cast<int>(properties.sharedMemPerBlockOptin);
+    kc::card().warpgroups = properties.major == 9 && !isLikeOlder && (warpgroups == nullptr || std::strcmp(warpgroups, "0") != 0);
+    constexpr int adaSharedBytes = 99 << 10;
+    kc::card().sharedBytes = std::min(static_cast<int>(properties.sharedMemPerBlockOptin), isLikeOlder ? adaSharedBytes : INT_MAX);
     kc::card().multiprocessors = properties.multiProcessorCount;
     if (cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking) != cudaSuccess
         || context->staging.open(16U << 20) != cudaSuccess

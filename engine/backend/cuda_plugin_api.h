@@ -228,7 +228,8 @@ struct DiptychCudaApi {
 };
 
 // The plug-in's only exported symbol. Returns 0 and fills `api`, or non-zero and one sentence in `error`: another ABI
-// number, another build, no driver, a card that is too old. `exact`: float32 throughout.
+// number, another build, no driver, a card that is too old. `exact`: float32 throughout. Reads DIPTYCH_CUDA_LIKE: 80 takes
+// the kernels that Ampere and Ada cards would choose, another value is refused.
 typedef int (*DiptychCudaOpen)(std::uint32_t abi, const char *buildId, int device, int exact, DiptychCudaApi *api,
     char *error, std::size_t errorBytes);
 #define DIPTYCH_CUDA_OPEN "diptychCudaOpen"
