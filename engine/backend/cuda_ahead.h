@@ -59,6 +59,7 @@ inline void setNumbers(StepNumbers &numbers, std::span<const std::int32_t> ids, 
 struct StepKind {
     std::int32_t context = 0; // the longest, rounded up to a power of two
     bool hasShort = false;    // a row in reach of the kernels for short contexts
+    bool hasLong = false;     // a row beyond it
     bool operator==(const StepKind &) const = default;
 };
 
@@ -70,7 +71,7 @@ inline StepKind kindOf(const StepNumbers &numbers, std::int32_t shortTokens, std
     std::int32_t longest = kLeastContext;
     for (const std::int32_t position : numbers.positions) {
         longest = std::max(longest, position + later + 1);
-        kind.hasShort = kind.hasShort || position + later < shortTokens;
+        (position + later < shortTokens ? kind.hasShort : kind.hasLong) = true;
     }
     kind.context = static_cast<std::int32_t>(std::bit_ceil(static_cast<std::uint32_t>(longest)));
     return kind;

@@ -279,7 +279,7 @@ int replay(void *context, std::uint64_t key)
     c.queuePending();
     const bool isFirst = c.progress == Context::Stage::Begun; // nothing of the step was queued before
     c.progress = Context::Stage::Other;
-    key = (key ^ static_cast<std::uint64_t>(c.stepKind.context + (c.stepKind.hasShort ? 1 : 0))) * 0x9E3779B97F4A7C15ULL;
+    key = (key ^ static_cast<std::uint64_t>(c.stepKind.context + (c.stepKind.hasShort ? 1 : 0) + (c.stepKind.hasLong ? 2 : 0))) * 0x9E3779B97F4A7C15ULL;
     if (isFirst && c.isAhead && key == c.stepKey) {
         c.isAhead = false;
         c.progress = Context::Stage::Replayed;

@@ -153,6 +153,15 @@ private slots:
         QVERIFY(!plugin::kindOf(step({{7, 2047, blocks(130)}}), kShortTokens).hasShort);
         QCOMPARE(plugin::kindOf(prompt(20), kShortTokens).context, 512);
     }
+
+    void kindsTellWhichKernelsAStepTakes()
+    {
+        const auto short384 = plugin::kindOf(step({{7, 10, {1}}, {7, 383, blocks(40)}}), 384);
+        const auto mixed384 = plugin::kindOf(step({{7, 10, {1}}, {7, 384, blocks(40)}}), 384);
+        QCOMPARE(short384.context, mixed384.context);
+        QVERIFY(short384 != mixed384); // a limit need not be one of the contexts that steps are recorded for
+        QVERIFY(!plugin::canForesee(step({{7, 10, {1}}, {7, 383, blocks(40)}}), 384));
+    }
 };
 
 QTEST_APPLESS_MAIN(TestCudaAhead)
