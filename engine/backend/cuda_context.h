@@ -176,6 +176,7 @@ struct Context {
         pendingParts.reset();
     }
     kc::ChooseRoom choosing; // of tokens
+    int choosingRanks = 0;   // blocks that choose a row's together
     void *choosingRoom = nullptr;
     bool openChoosing();
     int *tickets = nullptr; // of the blocks of a router's rows; zero between kernels

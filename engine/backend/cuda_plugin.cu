@@ -389,6 +389,7 @@ void choose(void *context, DiptychCudaRows logits, std::int32_t count, const voi
         args.rows = static_cast<int>(rows);
         args.count = count;
         args.room = c.choosing;
+        args.ranks = kc::chooseRanks(c.choosingRanks, args.rows);
         args.choices = static_cast<kernels::Choice *>(c.bounce); // no copy on the stream between a step and the next
         if (next != nullptr) {
             args.ids = reinterpret_cast<std::int32_t *>(c.stepDevice);
@@ -461,6 +462,7 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
     constexpr int adaSharedBytes = 99 << 10;
     kc::card().sharedBytes = std::min(static_cast<int>(properties.sharedMemPerBlockOptin), isLikeOlder ? adaSharedBytes : INT_MAX);
     kc::card().multiprocessors = properties.multiProcessorCount;
+    context->choosingRanks = kc::card().chained ? kc::mostChooseRanks() : 0;
     if (cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking) != cudaSuccess
         || context->staging.open(16U << 20) != cudaSuccess
         || cudaMallocHost(reinterpret_cast<void **>(&context->stepHost), Context::kStepBytes) != cudaSuccess

@@ -79,7 +79,7 @@ public:
             if (!m_isCard)
                 break; // the processor has one kernel for all shapes
         }
-        for (const std::int64_t columns : {std::int64_t{131}, std::int64_t{102'403}}) {
+        for (const std::int64_t columns : {std::int64_t{20}, std::int64_t{131}, std::int64_t{5'006}, std::int64_t{102'403}, std::int64_t{151'940}}) {
             if (!m_isCard)
                 break; // the processor's is the reference
             if (!isAsked("choosing tokens, " + choosingShape(columns)))

@@ -1,44 +1,28 @@
 // SPDX-FileCopyrightText: 2026 The Diptych authors
 // SPDX-License-Identifier: Apache-2.0
-// Two or three kernels. The first finds each row's best id with many blocks (reads the row once). Where a row is not greedy
+// Without clusters, two or three kernels. The first finds each row's best id with many blocks (reads the row once). Where a row is not greedy
 // or its likely ids are wanted, the second, a block a stretch of ids, weighs them: the stretch of a plain draw, else buckets
 // of a 64th of a logit. The last, one block a row, reads the row from L2: greedy not at all; a plain draw one stretch; top-k
 // and top-p the one bucket in which the cut falls, sorted, and what stays. Bound: 400 KB from L2 into many multiprocessors
 // take 2 us, into one about 4, against a copy of 400 KB a row to the host.
-#include "cuda/sampling/choose.h"
+#include "cuda/sampling/choose.cuh"
 
 #include "cuda/common/launch.cuh"
 #include "cuda/common/reduce.cuh"
 
 #include <algorithm>
-#include <climits>
 
 namespace kernels::cuda {
 
 namespace {
 
+using namespace choosing;
+
 constexpr int kThreads = 1024, kWarps = kThreads / 32;
 constexpr int kBestThreads = 256, kBestBlocks = 128;
-constexpr int kBuckets = kChooseBuckets;
 static_assert(kBuckets == 2 * kThreads && kWarps == kChooseStretches);
 constexpr int kWeighThreads = 512;
-constexpr int kListed = 2 * kThreads;  // ids that a bucket may hold
-using Units = unsigned long long;
-
-// Numbers in the order of floats.
-__device__ unsigned orderOf(float value)
-{
-    const unsigned bits = __float_as_uint(value + 0.0F); // -0 is 0
-    return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
-}
-__device__ float floatOf(unsigned order)
-{
-    return __uint_as_float((order & 0x80000000U) != 0 ? order & 0x7FFFFFFFU : ~order);
-}
-__device__ bool isFinite(float value) { return value > -INFINITY; } // others than -Inf were refused before
-
-__device__ Units unitsOf(float weight) { return static_cast<Units>(weight * kWeightUnits); }
-__device__ int bucketOf(float best, float value) { return static_cast<int>(fminf((best - value) * 64.0F, kBuckets - 1.0F)); }
+static_assert(kListed == 2 * kThreads);
 
 // Every `step`-th id of [first, end), eight loads at a time.
 template <typename Use> __device__ void forIds(const float *row, int first, int end, int step, Use use)
@@ -57,36 +41,6 @@ template <typename Use> __device__ void forIds(const float *row, int first, int 
     for (; id < end; id += step)
         use(id, row[id]);
 }
-
-// What a rule asks for.
-struct Wanted {
-    bool isGreedy, cutsCount, cutsMass;
-    int alternatives;
-    __host__ __device__ Wanted(const ChooseRule &rule, int count)
-        : isGreedy(rule.temperature == 0.0F || rule.topK == 1)
-        , cutsCount(!isGreedy && rule.topK > 0 && rule.topK < count)
-        , cutsMass(!isGreedy && rule.topP < 1.0F)
-        , alternatives(rule.alternatives < kMostAlternatives ? rule.alternatives : kMostAlternatives)
-    {
-    }
-    __host__ __device__ bool buckets() const { return cutsCount || cutsMass || alternatives > 0; }
-    __host__ __device__ bool stretches() const { return !isGreedy && !cutsCount && !cutsMass; }
-};
-
-struct Weights {
-    float best, temperature, minP;
-    float edge = -INFINITY; // the last id that stays, by order: more likely ones and it
-    int edgeId = INT_MAX;
-    __device__ float of(float value) const { return expf((value - best) / temperature); }
-    __device__ Units kept(int id, float logit) const
-    {
-        const float value = logit + 0.0F;
-        if (!isFinite(value) || value < edge || (value == edge && id > edgeId))
-            return 0;
-        const float weight = of(value);
-        return weight < minP ? 0 : unitsOf(weight);
-    }
-};
 
 __device__ int stretchLength(int count) { return (count + kThreads - 1) / kThreads * 32; }
 
@@ -107,7 +61,7 @@ __global__ void __launch_bounds__(kBestThreads) bestKernel(const __grid_constant
          id += kBestBlocks * kBestThreads) {
         const float value = row[id];
         broken = broken || !(value < INFINITY);
-        const Units key = static_cast<Units>(orderOf(value)) << 32 | (UINT_MAX - static_cast<unsigned>(id));
+        const Units key = bestKey(orderOf(value), static_cast<unsigned>(id));
         if (isFinite(value) && key > best)
             best = key;
     }
@@ -156,7 +110,7 @@ __global__ void __launch_bounds__(kWeighThreads) weighKernel(const __grid_consta
     const Units packed = args.room.best[rowIndex];
     if (args.room.broken[rowIndex] != 0 || packed == 0)
         return;
-    const Weights weights{floatOf(static_cast<unsigned>(packed >> 32)), rule.temperature, rule.minP};
+    const Weights weights(floatOf(static_cast<unsigned>(packed >> 32)), rule);
     const int length = stretchLength(args.count), first = static_cast<int>(blockIdx.x) * length;
     const int end = min(args.count, first + length);
     Units own = 0, plain = 0; // at the rule's temperature, at 1
@@ -237,16 +191,13 @@ __device__ bool list(Shared &shared, const ChooseArgs &args, const float *row, f
     if (threadIdx.x == 0)
         shared.listed = 0;
     __syncthreads();
-    // bucketOf, in the distances it cuts at: 64 is a power of two.
-    const float nearest = static_cast<float>(first) / 64.0F;
-    const float farthest = last == kBuckets - 1 ? INFINITY : nextafterf(static_cast<float>(last + 1) / 64.0F, 0.0F);
+    const BucketRange buckets(first, last);
     forIds(row, static_cast<int>(threadIdx.x), args.count, kThreads, [&](int id, float value) {
-        const float distance = best - value;
-        if (!(distance >= nearest && distance <= farthest && isFinite(value)))
+        if (!(buckets.holds(best, value) && isFinite(value)))
             return;
         const unsigned slot = atomicAdd(&shared.listed, 1U);
         if (slot < kListed)
-            shared.keys[slot] = static_cast<Units>(~orderOf(value)) << 32 | static_cast<unsigned>(id);
+            shared.keys[slot] = likelyKey(value, static_cast<unsigned>(id));
     });
     __syncthreads();
     const unsigned count = shared.listed;
@@ -302,18 +253,6 @@ __device__ void findMass(Shared &shared, double wanted)
     __syncthreads();
 }
 
-// A row without a token keeps its numbers: the step after it makes the same once more.
-__device__ void finishRow(const ChooseArgs &args, Choice &choice, std::int32_t id, float logit)
-{
-    choice.id = id;
-    choice.logit = logit;
-    choice.state = ChoiceState::Chosen;
-    if (args.ids != nullptr) {
-        args.ids[blockIdx.x] = id;
-        ++args.positions[blockIdx.x];
-    }
-}
-
 __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__ ChooseArgs args)
 {
     __shared__ Shared shared;
@@ -338,7 +277,7 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
     const Wanted wanted(rule, args.count);
     const bool isGreedy = wanted.isGreedy, cutsCount = wanted.cutsCount, cutsMass = wanted.cutsMass;
     const int alternatives = wanted.alternatives;
-    Weights weights{best, rule.temperature, rule.minP};
+    Weights weights(best, rule);
     if (thread == 0)
         choice.best = best;
 
@@ -378,7 +317,7 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
     }
     if (isGreedy) {
         if (thread == 0)
-            finishRow(args, choice, static_cast<std::int32_t>(UINT_MAX - static_cast<unsigned>(packed & UINT_MAX)), best);
+            finishRow(args, blockIdx.x, choice, static_cast<std::int32_t>(UINT_MAX - static_cast<unsigned>(packed & UINT_MAX)), best);
         return;
     }
 
@@ -479,7 +418,7 @@ __global__ void __launch_bounds__(kThreads) chooseKernel(const __grid_constant__
     for (int id = first; id < end; ++id) {
         before += weights.kept(id, row[id]);
         if (static_cast<double>(before) > target) {
-            finishRow(args, choice, id, row[id]);
+            finishRow(args, blockIdx.x, choice, id, row[id]);
             return;
         }
     }
@@ -493,6 +432,8 @@ cudaError_t choose(const ChooseArgs &args, cudaStream_t stream)
         return cudaSuccess;
     if (args.rows > kChooseRows)
         return cudaErrorInvalidValue;
+    if (args.ranks > 0)
+        return chooseInClusters(args, stream);
     const auto rows = static_cast<unsigned>(args.rows);
     cudaError_t result = launchChained(bestKernel, dim3(kBestBlocks, rows), kBestThreads, 0, stream, args);
     const bool weighs = std::any_of(args.rules, args.rules + rows, [&](const ChooseRule &rule) {

@@ -24,12 +24,21 @@ struct ChooseRoom {
     unsigned *counts = nullptr;              // [kChooseRows, kChooseBuckets], ids
 };
 
+// How many blocks the device can put together as a cluster for a row (sm_90 and later), at most 16; 0: none.
+int mostChooseRanks();
+// How many of them choose fastest, measured on an H200; with many rows three kernels for all do.
+constexpr int chooseRanks(int most, int rows)
+{
+    return rows > 16 ? 0 : rows > 4 && most > 8 ? 8 : most;
+}
+
 // The next token of each row (kernels/choose.h).
 struct ChooseArgs {
     const float *logits = nullptr;   // [rows, count], `stride` elements between rows
     std::int64_t stride = 0;
     int rows = 0, count = 0;
-    ChooseRoom room;
+    ChooseRoom room; // without clusters
+    int ranks = 0;   // blocks a row: 0, 2, 4, 8 or 16, up to mostChooseRanks(); the choice is the same
     Choice *choices = nullptr;          // [rows], device memory or pinned host memory
     std::int32_t *ids = nullptr;        // device [rows]: the id chosen; null: not wanted
     std::int32_t *positions = nullptr;  // device [rows], with `ids`: one more where an id was chosen
