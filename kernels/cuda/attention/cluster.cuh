@@ -168,15 +168,17 @@ template <typename Args> cudaError_t launchClusters(void (*kernel)(const Args), 
     config.gridDim = dim3(kRanks, static_cast<unsigned>(heads), static_cast<unsigned>(rows));
     config.blockDim = dim3(kThreads);
     config.stream = stream;
-    cudaLaunchAttribute attributes[2]{};
+    cudaLaunchAttribute attributes[3]{};
     attributes[0].id = cudaLaunchAttributeClusterDimension;
     attributes[0].val.clusterDim.x = kRanks;
     attributes[0].val.clusterDim.y = 1;
     attributes[0].val.clusterDim.z = 1;
     attributes[1].id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attributes[1].val.programmaticStreamSerializationAllowed = 1;
+    attributes[2].id = cudaLaunchAttributePreferredSharedMemoryCarveout;
+    attributes[2].val.sharedMemCarveout = cudaSharedmemCarveoutMaxShared;
     config.attrs = attributes;
-    config.numAttrs = 2;
+    config.numAttrs = 3;
     return cudaLaunchKernelEx(&config, kernel, args);
 }
 

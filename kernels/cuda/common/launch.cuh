@@ -11,7 +11,8 @@ namespace kernels::cuda {
 // Programmatic dependent launch (sm_90 and later): a kernel launched by `launchChained` may start while the one before it
 // still runs, so it calls waitForPrevious() in every thread before it touches anything an earlier kernel of the stream
 // reads or writes; before it may be read what was there before the step began: weights, the numbers of the step, older
-// rows of the cache. Elsewhere both are nothing and the launch is a plain one.
+// rows of the cache. Elsewhere both are nothing and the launch is a plain one. All of them want their multiprocessors' first
+// memory shared as far as it goes: one that is divided otherwise must run dry before a block that needs more may begin there.
 __device__ inline void waitForPrevious()
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
@@ -43,11 +44,13 @@ cudaError_t launchChained(void (*kernel)(Parameters...), dim3 grid, unsigned thr
     config.blockDim = dim3(threads);
     config.dynamicSmemBytes = sharedBytes;
     config.stream = stream;
-    cudaLaunchAttribute attribute{};
-    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attribute.val.programmaticStreamSerializationAllowed = 1;
-    config.attrs = &attribute;
-    config.numAttrs = card().chained ? 1 : 0;
+    cudaLaunchAttribute attributes[2]{};
+    attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[0].val.programmaticStreamSerializationAllowed = 1;
+    attributes[1].id = cudaLaunchAttributePreferredSharedMemoryCarveout;
+    attributes[1].val.sharedMemCarveout = cudaSharedmemCarveoutMaxShared;
+    config.attrs = attributes;
+    config.numAttrs = card().chained ? 2 : 0;
     return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
 }
 
