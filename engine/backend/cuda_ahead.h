@@ -58,20 +58,20 @@ inline void setNumbers(StepNumbers &numbers, std::span<const std::int32_t> ids, 
 // What a recorded step depends on beside its key.
 struct StepKind {
     std::int32_t context = 0; // the longest, rounded up to a power of two
-    bool hasShort = false;    // a row in reach of the kernels for short contexts
-    bool hasLong = false;     // a row beyond it
+    std::uint32_t reach = 0;  // two bits for each limit between kernels: a row below it, a row beyond
     bool operator==(const StepKind &) const = default;
 };
 
-// `later`: of the step so many tokens on.
-inline StepKind kindOf(const StepNumbers &numbers, std::int32_t shortTokens, std::int32_t later = 0)
+// `limits`: tokens from which on other kernels take a row; `later`: of the step so many tokens on.
+inline StepKind kindOf(const StepNumbers &numbers, std::span<const std::int32_t> limits, std::int32_t later = 0)
 {
     constexpr std::int32_t kLeastContext = 512;
     StepKind kind;
     std::int32_t longest = kLeastContext;
     for (const std::int32_t position : numbers.positions) {
         longest = std::max(longest, position + later + 1);
-        (position + later < shortTokens ? kind.hasShort : kind.hasLong) = true;
+        for (std::size_t i = 0; i < limits.size(); ++i)
+            kind.reach |= (position + later < limits[i] ? 1U : 2U) << 2 * i;
     }
     kind.context = static_cast<std::int32_t>(std::bit_ceil(static_cast<std::uint32_t>(longest)));
     return kind;
@@ -95,9 +95,9 @@ inline bool continues(const StepNumbers &before, const StepNumbers &next)
 
 // The step after this one can be told from the tokens that are being chosen: recorded steps for its kind are those of this
 // one, and its new cache rows lie in blocks that the card knows.
-inline bool canForesee(const StepNumbers &numbers, std::int32_t shortTokens)
+inline bool canForesee(const StepNumbers &numbers, std::span<const std::int32_t> limits)
 {
-    if (!numbers.isDecode || kindOf(numbers, shortTokens) != kindOf(numbers, shortTokens, 1))
+    if (!numbers.isDecode || kindOf(numbers, limits) != kindOf(numbers, limits, 1))
         return false;
     for (std::size_t row = 0; row < numbers.rows(); ++row) {
         if ((numbers.positions[row] + 1) / numbers.blockTokens >= numbers.blockCount[row])

@@ -44,11 +44,11 @@ int longestContext(const Context::Sequences &sequences)
 struct Reach {
     bool someShort = false, someLong = false;
 };
-Reach reachOf(const Context::Sequences &sequences)
+Reach reachOf(const Context::Sequences &sequences, int limit)
 {
     Reach reach;
     for (int s = 0; s < sequences.count; ++s)
-        (sequences.data[s].firstPosition < kc::kStepTokens ? reach.someShort : reach.someLong) = true;
+        (sequences.data[s].firstPosition < limit ? reach.someShort : reach.someLong) = true;
     return reach;
 }
 
@@ -237,7 +237,7 @@ void attention(void *context, const float *query, float *output, std::int32_t he
         step.scale = scale;
         step.window = window;
         if (kc::hasHeadsStep(step))
-            reach = reachOf(each);
+            reach = reachOf(each, kc::kHeadsStepTokens);
     }
     if (reach.someShort && !reach.someLong) {
         c.pendingRotation.reset();
@@ -247,8 +247,9 @@ void attention(void *context, const float *query, float *output, std::int32_t he
         c.note(kc::headsStep(step, c.stream), "attention");
         return;
     }
-    c.queuePending();
     if (reach.someLong && kc::hasHeadsLong(step)) {
+        c.pendingRotation.reset();
+        c.queuePending();
         const int context = sequenceCount < 0 && c.stepFits ? c.stepKind.context : longestContext(each);
         kc::HeadsLongArgs parts{.step = step, .parts = kc::headsLongParts(step, context)};
         const auto count = static_cast<std::size_t>(each.count) * static_cast<std::size_t>(parts.parts * heads);
@@ -259,12 +260,11 @@ void attention(void *context, const float *query, float *output, std::int32_t he
             return; // noted
         c.wrote(output, each.count, columns, columns);
         c.note(kc::headsLong(parts, c.stream), "attention");
-        if (reach.someShort) {
-            step.isRotated = true;
+        if (reach.someShort)
             c.note(kc::headsStep(step, c.stream), "attention");
-        }
         return;
     }
+    c.queuePending();
     kc::AttentionArgs args;
     args.query = query;
     args.output = output;
@@ -360,7 +360,7 @@ int latentStep(Context &c, const DiptychCudaLatentPrompt &in, const DiptychCudaR
     const DiptychCudaSequence *sequences, std::int32_t sequenceCount)
 {
     const Context::Sequences each = c.sequencesOf(sequences, sequenceCount);
-    const Reach reach = reachOf(each);
+    const Reach reach = reachOf(each, kc::kLatentStepTokens);
     kc::LatentStepArgs args;
     args.prepare = prepareOf(c, in.latent, rope, layer, sequences, sequenceCount);
     args.keyUp = matrixOf(in.keyUp);

@@ -325,7 +325,7 @@ void Context::forgetRecorded()
 cudaGraphExec_t Context::aheadOf(std::int64_t rows) const
 {
     if (!runsAhead || progress != Stage::Replayed || !continuesAnswers || failed()
-        || rows != static_cast<std::int64_t>(numbers.rows()) || !canForesee(numbers, kc::kStepTokens))
+        || rows != static_cast<std::int64_t>(numbers.rows()) || !canForesee(numbers, kc::kStepLimits))
         return nullptr;
     const auto found = recorded.find(stepKey);
     return found != recorded.end() && found->second.generation == generation ? found->second.graph : nullptr;

@@ -187,7 +187,7 @@ struct Context {
     unsigned char *stepHost = nullptr, *stepDevice = nullptr; // pinned; ids, positions, first blocks, blocks
     bool stepFits = false;                                    // the numbers of this step lie there
     StepNumbers numbers, nextNumbers; // of this step; room for those of the next
-    StepKind stepKind;                // its rows in reach of the kernels of step.h are the short ones
+    StepKind stepKind;                // its limits are those between the kernels of step.h
     void *bounce = nullptr; // pinned
     std::vector<DiptychCudaSequence> stepSequences;
     const std::int32_t *stepIdsDevice() const { return reinterpret_cast<const std::int32_t *>(stepDevice); }

@@ -262,7 +262,7 @@ void beginStep(void *context, const std::int32_t *ids, const std::int32_t *posit
     if (!isReady)
         c.forgetAhead();
     std::swap(c.numbers, c.nextNumbers);
-    c.stepKind = kindOf(c.numbers, kc::kStepTokens);
+    c.stepKind = kindOf(c.numbers, kc::kStepLimits);
     const std::size_t total = static_cast<std::size_t>(3 * Context::kStepRows) + c.numbers.blocks.size();
     c.stepFits = rows <= Context::kStepRows && total * sizeof(std::int32_t) <= Context::kStepBytes;
     c.progress = c.stepFits ? Context::Stage::Begun : Context::Stage::Other;
@@ -279,7 +279,7 @@ int replay(void *context, std::uint64_t key)
     c.queuePending();
     const bool isFirst = c.progress == Context::Stage::Begun; // nothing of the step was queued before
     c.progress = Context::Stage::Other;
-    key = (key ^ static_cast<std::uint64_t>(c.stepKind.context + (c.stepKind.hasShort ? 1 : 0) + (c.stepKind.hasLong ? 2 : 0))) * 0x9E3779B97F4A7C15ULL;
+    key = (key ^ (static_cast<std::uint64_t>(c.stepKind.context) + c.stepKind.reach)) * 0x9E3779B97F4A7C15ULL;
     if (isFirst && c.isAhead && key == c.stepKey) {
         c.isAhead = false;
         c.progress = Context::Stage::Replayed;

@@ -95,13 +95,13 @@ public:
     }
 
 private:
-    // Contexts around pages, warps and the limit beyond which other kernels take over, alone and mixed.
+    // Contexts around pages, warps and the limits beyond which other kernels take over, alone and mixed.
     Status stepAttentions()
     {
         if (m_bounds.many <= m_bounds.plain)
             return Done{}; // exact sums may round the rows of the cache otherwise
-        constexpr std::array within{0, 1, 16, 63, 64, 128, 511, 1022};
-        constexpr std::array mixed{1300, 1023, 0, 340, 1024, 700, 65, 2};
+        constexpr std::array within{0, 1, 16, 63, 64, 128, 250, 318};
+        constexpr std::array mixed{1300, 319, 0, 340, 383, 700, 65, 2};
         for (const bool isMixed : {false, true}) {
             for (const auto &[heads, kvHeads, dim] : {std::array{4, 0, 128}, std::array{8, 2, 128}, std::array{12, 2, 128}, std::array{7, 1, 128},
                      std::array{3, 3, 128}, std::array{9, 3, 64}, std::array{14, 2, 64}, std::array{8, 1, 64}}) {

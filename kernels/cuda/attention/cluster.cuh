@@ -36,15 +36,8 @@ __device__ inline void copyRow(void *shared, const void *global, unsigned bytes,
 {
     bulk::copyBytes(sharedAddress(shared), global, bytes, sharedAddress(barrier));
 }
-__device__ inline void endUse() { bulk::publishToCopies(); } // before copies overwrite what was read or take what was written
-__device__ inline void storeBytes(void *global, const void *shared, unsigned bytes) // multiples of 16
-{
-    asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(global), "r"(sharedAddress(shared)), "r"(bytes) : "memory");
-}
-__device__ inline void waitForStores() // of this thread
-{
-    asm volatile("cp.async.bulk.commit_group;\n\tcp.async.bulk.wait_group 0;" ::: "memory");
-}
+__device__ inline void waitForCopied(std::uint64_t *barrier, int parity) { bulk::waitFor(sharedAddress(barrier), static_cast<std::uint32_t>(parity)); }
+__device__ inline void endUse() { bulk::publishToCopies(); } // before copies overwrite what was read
 __device__ inline void beginInCluster() { asm volatile("barrier.cluster.arrive.relaxed;" ::: "memory"); }
 __device__ inline void waitForBeginnings() { asm volatile("barrier.cluster.wait.acquire;" ::: "memory"); }
 __device__ inline void hand(float *to, int rank, float value, std::uint64_t *barrier)
@@ -74,9 +67,8 @@ __device__ inline void hand(float2 *, int, float2, std::uint64_t *) {}
 __device__ inline void waitForPhase(std::uint64_t *, int) {}
 __device__ inline void startBarrier(std::uint64_t *, int) {}
 __device__ inline void arriveExpecting(std::uint64_t *, unsigned) {}
+__device__ inline void waitForCopied(std::uint64_t *, int) {}
 __device__ inline void endUse() {}
-__device__ inline void storeBytes(void *, const void *, unsigned) {}
-__device__ inline void waitForStores() {}
 __device__ inline void copyRow(void *, const void *, unsigned, std::uint64_t *) {}
 #endif
 __device__ inline void expectBytes(std::uint64_t *barrier, unsigned bytes) // once, by one thread, before beginInCluster
@@ -155,6 +147,11 @@ __device__ inline float frequencyOf(const float *frequencies, int column, int pa
 {
     return column < 2 * pairs ? __ldg(frequencies + prepare::pairOf(column, pairs, interleaved)) : 0.0F;
 }
+
+// What follows from arguments is made here, before a wait, and not where it is used: the assembler moves arithmetic behind waits,
+// where every instruction of it is on a step's way, but no store. `slot`: shared, the thread's own.
+__device__ inline void settle(volatile std::uint64_t *slot, const void *x) { *slot = reinterpret_cast<std::uint64_t>(x); }
+__device__ inline void settle(volatile std::uint64_t *slot, std::int64_t x) { *slot = static_cast<std::uint64_t>(x); }
 
 template <typename Args> cudaError_t launchClusters(void (*kernel)(const Args), std::size_t sharedBytes, int heads, int rows, cudaStream_t stream, const Args &args)
 {

@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kThreads, Group <= 4 ? 2 : 1) headsStepKernel(
     const std::int32_t *blocks = in.table.blocks + in.table.firstBlock[row];
     const int column = thread % Dim;
     const float frequency = frequencyOf(in.inverseFrequencies, column, in.pairs, in.interleaved);
-    if (position >= kStepTokens) { // the whole cluster
+    if (position >= kHeadsStepTokens) { // the whole cluster
         waitForPrevious(); // whoever waits for this kernel waits for that one too
         return;
     }

@@ -7,6 +7,7 @@
 #include "cuda/attention/step.h"
 
 #include "cuda/attention/latent.cuh"
+#include "cuda/attention/parts.cuh"
 
 #include <algorithm>
 
@@ -50,6 +51,7 @@ __global__ void __maxnreg__(56) queryKernel(const LatentLongArgs all)
 {
     __shared__ __align__(16) Bf16 pieces[kPieces * kNopePitch];
     __shared__ float squares[kWarps];
+    __shared__ std::uint64_t settled[kThreads];
     letNextStart();
     const LatentPrepareArgs &in = all.step.prepare;
     const int thread = static_cast<int>(threadIdx.x);
@@ -61,8 +63,8 @@ __global__ void __maxnreg__(56) queryKernel(const LatentLongArgs all)
     const bool isNewRow = head == in.heads;
     const int column = thread % kRope;
     const int position = in.table.positions[min(rank, in.rows - 1)];
-    const bool hasRow = rank < in.rows && position >= kStepTokens;
-    const unsigned rows = __ballot_sync(kAllLanes, lane < in.rows && in.table.positions[min(lane, in.rows - 1)] >= kStepTokens);
+    const bool hasRow = rank < in.rows && position >= kLatentStepTokens;
+    const unsigned rows = __ballot_sync(kAllLanes, lane < in.rows && in.table.positions[min(lane, in.rows - 1)] >= kLatentStepTokens);
     const Rotation rotation = rotationOf(frequencyOf(in.inverseFrequencies, column, pairs, in.interleaved), column, pairs, in.interleaved,
         position, in.magnitude);
     if (isNewRow) {
@@ -101,33 +103,49 @@ __global__ void __maxnreg__(56) queryKernel(const LatentLongArgs all)
     }
     const float scale = all.step.scale * kLog2E;
     const float *x = in.projected + head * (kNope + kRope);
-    const int output = rank * kOwn + warp % 4 * 16 + lane / 4;
-    std::uint32_t *to[2] = {all.query + queryIndex(0, head, in.heads, output), all.query + queryIndex(0, head, in.heads, output + 8)};
-    std::uint32_t *toRotated = all.query + queryIndex(rank, head, in.heads, kLatent + column);
+    const float *rotatedFrom = x + rank * in.projectedStride + kNope;
+    const bool isRotated = hasRow && thread >= kThreads - kRope; // these threads have a column each
+    std::uint32_t *const toRotated = all.query + queryIndex(rank, head, in.heads, kLatent + column);
+    // A lane's second output, eight further, lies two words further.
+    std::uint32_t *const to = all.query + queryIndex(0, head, in.heads, rank * kOwn + warp % 4 * 16 + lane / 4);
     const std::int64_t rowWords = queryIndex(1, 0, in.heads, 0);
+    x += thread % kNope;
+    settle(settled + thread, x);
+    settle(settled + thread, rotatedFrom + column);
+    settle(settled + thread, rotatedFrom + rotation.partner);
+    settle(settled + thread, toRotated);
+    settle(settled + thread, to);
+    settle(settled + thread, rowWords);
     waitForPrevious();
-    if (hasRow && thread >= kThreads - kRope)
-        *toRotated = queryWord(__fmul_rn(rotation.of(x + rank * in.projectedStride + kNope, column), scale));
+    float rotated = 0.0F;
+    if (isRotated)
+        rotated = rotation.of(rotatedFrom, column);
 #pragma unroll 1
     for (int row = 0; row < in.rows; ++row) {
         if ((rows >> row & 1U) == 0)
             continue;
         if (thread < kNope)
-            cut(x[row * in.projectedStride + thread], pieces + thread, kNopePitch);
+            cut(x[row * in.projectedStride], pieces + thread, kNopePitch);
         __syncthreads();
         if (thread < kNope) {
             float c[4] = {};
+            float rest[4] = {};
             multiplyHeld(c, weights[0], pieces, kNopePitch, 0);
-            multiplyHeld(c, weights[1], pieces, kNopePitch, 64);
+            multiplyHeld(rest, weights[1], pieces, kNopePitch, 64);
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+                c[i] = __fadd_rn(c[i], rest[i]);
             const float low = sumOf(c, false);
             const float high = sumOf(c, true);
             if (lane % 4 == 0) {
-                to[0][row * rowWords] = queryWord(__fmul_rn(low, scale));
-                to[1][row * rowWords] = queryWord(__fmul_rn(high, scale));
+                to[row * rowWords] = queryWord(__fmul_rn(low, scale));
+                to[row * rowWords + 2] = queryWord(__fmul_rn(high, scale));
             }
         }
         __syncthreads(); // the pieces are used
     }
+    if (isRotated)
+        *toRotated = queryWord(__fmul_rn(rotated, scale));
 }
 
 // Grid (parts, tiles of 16 heads, rows). 64 tokens at a time lie in shared memory: a warp multiplies every eighth step of a
@@ -137,6 +155,8 @@ constexpr std::size_t kPartBytes =
     sizeof(Bf16) * (kRun * kRowPitch + 2 * kTileHeads * kProbabilityPitch) + sizeof(float) * kWarps * kTileHeads * kRun;
 // Where a score lies among its head's: a warp's writes and reads meet every bank once.
 __device__ int scorePlace(int head, int token) { return head * kRun + (token ^ head % 8 * 8); }
+// Where the n-th eight of a head's 64 columns lie among them.
+__device__ int resultPlace(int head, int n) { return (n ^ head) * 8; }
 // `Once`: no part has more than 64 tokens; to the same bits, with fewer registers.
 template <bool Once> __global__ void __maxnreg__(Once ? 88 : 128) partsKernel(const LatentLongArgs all)
 {
@@ -160,7 +180,7 @@ template <bool Once> __global__ void __maxnreg__(Once ? 88 : 128) partsKernel(co
     const int span = spanOf(position);
     const int firstRun = max(part * span, begin / kRun * kRun);
     const int end = min((part + 1) * span, position + 1);
-    if (position < kStepTokens || firstRun >= end) {
+    if (position < kLatentStepTokens || firstRun >= end) {
         waitForPrevious(); // whoever waits for this kernel waits for that one too
         return;
     }
@@ -187,21 +207,22 @@ template <bool Once> __global__ void __maxnreg__(Once ? 88 : 128) partsKernel(co
     load(firstRun);
     const bool isOwner = position < end && thread < kRowWidth / 8; // of a piece of the new row
     const auto *newest = reinterpret_cast<const uint4 *>(rowOf(position)) + thread;
+    const int slice = (warp + part) % kWarps;
+    const auto *queries = reinterpret_cast<const uint4 *>(all.query + (static_cast<std::int64_t>(row) * gridDim.y + headTile) * kQueryWords) + lane + slice * 64;
+    auto *settled = reinterpret_cast<std::uint64_t *>(scores) + thread;
+    settle(settled, newest);
+    settle(settled, queries);
     waitForPrevious();
 
     uint4 made = make_uint4(0, 0, 0, 0);
     if (isOwner)
         made = *newest;
-    const int slice = (warp + part) % kWarps;
     uint4 query[kWarpSteps][2];
-    {
-        const auto *from = reinterpret_cast<const uint4 *>(all.query
-            + (static_cast<std::int64_t>(row) * gridDim.y + headTile) * kQueryWords) + lane;
 #pragma unroll
-        for (int i = 0; i < kWarpSteps; ++i) {
-            const int step = min(i * kWarps + slice, kSteps - 1);
-            query[i][0] = from[step * 64];
-            query[i][1] = from[step * 64 + 32];
+    for (int i = 0; i < kWarpSteps; ++i) {
+        if (i * kWarps + slice < kSteps) {
+            query[i][0] = queries[i * kWarps * 64];
+            query[i][1] = queries[i * kWarps * 64 + 32];
         }
     }
     const int myHead = thread / 16; // whose scores of four tokens the thread looks at
@@ -214,7 +235,7 @@ template <bool Once> __global__ void __maxnreg__(Once ? 88 : 128) partsKernel(co
     for (int run = firstRun; run < end; run += kRun, parity ^= 1) {
         if (isOwner && isNewIn(run))
             reinterpret_cast<uint4 *>(tile + (position - run) * kRowPitch)[thread] = made;
-        waitForPhase(&barrier, parity);
+        waitForCopied(&barrier, parity);
         __syncthreads(); // the new row
         {
             float sums[8][4] = {};
@@ -329,34 +350,37 @@ template <bool Once> __global__ void __maxnreg__(Once ? 88 : 128) partsKernel(co
         }
     }
 
-    const std::int64_t index = (static_cast<std::int64_t>(row) * all.parts + part) * in.heads;
-    const int firstHead = headTile * kTileHeads;
-    if (thread % 16 == 0 && firstHead + myHead < in.heads)
-        all.statistics[index + firstHead + myHead] = make_float2(maximum, total);
-    // Results lie where no other warp has read values: half of a head's 64 columns a row of the tile.
-    __syncwarp();
+    // A warp's 64 columns lie where the scores were, eights of them in an order that meets every bank once.
+    static_assert(kOwn == kRun && kWarps == kRanks);
+    float *own = scores + warp * kTileHeads * kOwn; // [head][kOwn]
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int n = 0; n < 8; ++n)
-            *reinterpret_cast<float2 *>(reinterpret_cast<float *>(tile + ((lane / 4 + i * 8) * 2 + n / 4) * kRowPitch + warp * kOwn) + n % 4 * 8 + lane % 4 * 2) =
-                make_float2(result[n][2 * i], result[n][2 * i + 1]);
+            *reinterpret_cast<float2 *>(own + (lane / 4 + i * 8) * kOwn + resultPlace(lane / 4, n) + lane % 4 * 2) = make_float2(result[n][2 * i], result[n][2 * i + 1]);
     }
-    endUse();
+    const int firstHead = headTile * kTileHeads;
+    const std::int64_t index = static_cast<std::int64_t>(row) * in.heads + firstHead;
+    if (thread % 16 == 0 && firstHead + myHead < in.heads)
+        all.statistics[(index + myHead) * all.parts + part] = make_float2(maximum, total);
     __syncwarp();
-    if (firstHead + lane / 2 < in.heads)
-        storeBytes(all.partial + (index + firstHead + lane / 2) * kLatent + warp * kOwn + lane % 2 * 32, tile + lane * kRowPitch + warp * kOwn, 32 * sizeof(float));
-    waitForStores();
+    constexpr int lanesEach = kOwn / 4, heads = 32 / lanesEach; // heads at a time
+    float *to = all.partial + (((index + lane / lanesEach) * kRanks + warp) * all.parts + part) * kOwn + lane % lanesEach * 4;
+    const std::int64_t stride = std::int64_t{heads * kRanks * kOwn} * all.parts;
+#pragma unroll
+    for (int i = 0; i < kTileHeads / heads; ++i) {
+        if (firstHead + i * heads + lane / lanesEach < in.heads)
+            *reinterpret_cast<float4 *>(to + i * stride) = *reinterpret_cast<const float4 *>(own + (i * 32 + lane) * 4);
+    }
 }
 
 // Grid (8, heads, rows) in clusters of eight: a block puts 64 latent columns of a head together, multiplies them, and blocks
-// hand each other outputs. A sixteenth of the threads takes every sixteenth part, eight at a time.
-constexpr int kGroups = kThreads / (kOwn / 4), kGroupParts = 8;
-static_assert(kWarps == kRanks && kGroups == 2 * kWarps);
+// hand each other outputs.
+static_assert(kOwn == parts::kColumns && kMostParts <= parts::kMostParts && kWarps == kRanks);
 __global__ void __launch_bounds__(kThreads, 2) outputKernel(const LatentLongArgs all)
 {
-    __shared__ __align__(16) float sums[kWarps][kOwn];
-    __shared__ float2 statistics[kWarps];
+    extern __shared__ __align__(16) unsigned char shared[];
+    __shared__ parts::Sums sums;
     __shared__ __align__(16) Bf16 resultPieces[kPieces * kOwnPitch];
     __shared__ __align__(16) float handedOutputs[kRanks][kValue / kRanks];
     __shared__ std::uint64_t outputsBarrier;
@@ -372,90 +396,28 @@ __global__ void __launch_bounds__(kThreads, 2) outputKernel(const LatentLongArgs
     const int position = in.table.positions[row];
     uint4 weights[4];
     holdRows(weights, args.valueUp.data + head * args.valueUp.matrixBytes, warp * 16, rank * kOwn, kLatent);
-    if (position < kStepTokens) { // the whole cluster
+    if (position < kLatentStepTokens) { // the whole cluster
         waitForPrevious();
         return;
     }
-    if (thread == 0)
-        expectBytes(&outputsBarrier, sizeof handedOutputs);
-    beginInCluster();
     const int span = spanOf(position);
-    const int group = thread / (kOwn / 4);
-    const int column = thread % (kOwn / 4) * 4;
-    const int last = partOf(position, span);
-    int part = partOf(beginOf(position, args.window), span) + group;
-    const int stride = kGroups * in.heads; // to a thread's next part
-    const std::int64_t index = (static_cast<std::int64_t>(row) * all.parts + part) * in.heads + head;
-    const float2 *statistic = all.statistics + index;
-    const float *from = all.partial + index * kLatent + rank * kOwn + column;
+    const std::int64_t index = static_cast<std::int64_t>(row) * in.heads + head;
+    const parts::Parts own(shared, all.parts, partOf(beginOf(position, args.window), span), partOf(position, span),
+        all.partial + (index * kRanks + rank) * all.parts * kOwn, all.statistics + index * all.parts, sums);
+    if (thread == 0) {
+        own.expect(sums);
+        expectBytes(&outputsBarrier, sizeof handedOutputs);
+    }
+    beginInCluster();
+    __syncthreads(); // the barriers are there
     waitForPrevious();
-    float most = kLowest;
+    if (thread == 0)
+        own.ask(sums);
+    const int column = thread % (kOwn / 4) * 4;
+    own.sum(resultPlace(head % 8, column / 8) + column % 8, sums);
     float whole = 0.0F;
-    float4 sum = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
-    const auto scaleBy = [&](float factor) {
-        whole = __fmul_rn(whole, factor);
-        sum = make_float4(__fmul_rn(sum.x, factor), __fmul_rn(sum.y, factor), __fmul_rn(sum.z, factor), __fmul_rn(sum.w, factor));
-    };
-#pragma unroll 1
-    for (; part <= last; part += kGroupParts * kGroups) {
-        float2 own[kGroupParts];
-        float4 parts[kGroupParts];
-#pragma unroll
-        for (int i = 0; i < kGroupParts; ++i) {
-            own[i] = make_float2(kLowest, 0.0F);
-            parts[i] = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
-            if (part + i * kGroups <= last) {
-                own[i] = *statistic;
-                parts[i] = *reinterpret_cast<const float4 *>(from);
-            }
-            statistic += stride;
-            from += stride * kLatent;
-        }
-        const float before = most;
-#pragma unroll
-        for (int i = 0; i < kGroupParts; ++i)
-            most = fmaxf(most, own[i].x);
-        scaleBy(powerOfTwo(before - most));
-#pragma unroll
-        for (int i = 0; i < kGroupParts; ++i) {
-            const float share = powerOfTwo(own[i].x - most);
-            whole = __fmaf_rn(own[i].y, share, whole);
-            sum.x = __fmaf_rn(parts[i].x, share, sum.x);
-            sum.y = __fmaf_rn(parts[i].y, share, sum.y);
-            sum.z = __fmaf_rn(parts[i].z, share, sum.z);
-            sum.w = __fmaf_rn(parts[i].w, share, sum.w);
-        }
-    }
-    { // a warp's two groups
-        const float before = most;
-        most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 16));
-        scaleBy(powerOfTwo(before - most));
-        whole = __fadd_rn(whole, __shfl_xor_sync(kAllLanes, whole, 16));
-        sum.x = __fadd_rn(sum.x, __shfl_xor_sync(kAllLanes, sum.x, 16));
-        sum.y = __fadd_rn(sum.y, __shfl_xor_sync(kAllLanes, sum.y, 16));
-        sum.z = __fadd_rn(sum.z, __shfl_xor_sync(kAllLanes, sum.z, 16));
-        sum.w = __fadd_rn(sum.w, __shfl_xor_sync(kAllLanes, sum.w, 16));
-        if (lane < 16)
-            *reinterpret_cast<float4 *>(&sums[warp][column]) = sum;
-        if (lane == 0)
-            statistics[warp] = make_float2(most, whole);
-    }
-    __syncthreads();
-    if (thread < kOwn) {
-        float value = 0.0F;
-        whole = 0.0F;
-#pragma unroll
-        for (int w = 0; w < kWarps; ++w)
-            most = fmaxf(most, statistics[w].x);
-#pragma unroll
-        for (int w = 0; w < kWarps; ++w) {
-            const float2 own = statistics[w];
-            const float share = powerOfTwo(own.x - most);
-            whole = __fmaf_rn(own.y, share, whole);
-            value = __fmaf_rn(sums[w][thread], share, value);
-        }
-        cut(value, resultPieces + thread, kOwnPitch);
-    }
+    if (thread < kOwn)
+        cut(parts::columnOf(sums, thread, whole), resultPieces + thread, kOwnPitch);
     __syncthreads();
     float c[4] = {};
     multiplyHeld(c, weights, resultPieces, kOwnPitch, 0);
@@ -484,7 +446,7 @@ bool hasLatentLong() { return static_cast<std::size_t>(card().sharedBytes) >= kP
 
 LatentLongRoom latentLongRoom(const LatentStepArgs &args, int context)
 {
-    const auto parts = static_cast<std::size_t>(std::min((context + kRun - 1) / kRun, kMostParts));
+    const auto parts = static_cast<std::size_t>(std::min((context + 2 * kRun - 1) / (2 * kRun) * 2, kMostParts)); // even: copies of 16 bytes
     const auto rows = static_cast<std::size_t>(args.prepare.rows);
     const auto heads = static_cast<std::size_t>(args.prepare.heads);
     return {.queryWords = rows * static_cast<std::size_t>(headTilesOf(args)) * kQueryWords, .partial = rows * parts * heads * kLatent,
@@ -496,21 +458,21 @@ cudaError_t latentLong(const LatentLongArgs &args, cudaStream_t stream)
     const LatentPrepareArgs &in = args.step.prepare;
     if (in.rows == 0)
         return cudaSuccess;
-    const auto parts = args.context <= kRun * kMostParts ? partsKernel<true> : partsKernel<false>;
+    const auto ofParts = args.context <= kRun * kMostParts ? partsKernel<true> : partsKernel<false>;
     const int tiles = headTilesOf(args.step);
     // Where there is a multiprocessor for each block, no two of them begin on one.
     const bool isOneEach = args.parts * tiles * in.rows <= card().multiprocessors;
     const auto most = static_cast<std::size_t>(card().sharedBytes) - 1024; // what the kernel itself declares is less
     const std::size_t bytes = isOneEach ? std::max(kPartBytes, most / 2 + 2048) : kPartBytes;
-    const cudaError_t allowed = cudaFuncSetAttribute(parts, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most));
+    const cudaError_t allowed = cudaFuncSetAttribute(ofParts, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most));
     if (allowed != cudaSuccess)
         return allowed;
     const auto heads = static_cast<unsigned>(in.heads);
     const auto rows = static_cast<unsigned>(in.rows);
     cudaError_t result = launchChained(queryKernel, dim3(kRanks, heads + 1), kThreads, 0, stream, args);
     if (result == cudaSuccess)
-        result = launchChained(parts, dim3(static_cast<unsigned>(args.parts), static_cast<unsigned>(tiles), rows), kThreads, bytes, stream, args);
-    return result != cudaSuccess ? result : launchClusters(outputKernel, 0, in.heads, in.rows, stream, args);
+        result = launchChained(ofParts, dim3(static_cast<unsigned>(args.parts), static_cast<unsigned>(tiles), rows), kThreads, bytes, stream, args);
+    return result != cudaSuccess ? result : launchClusters(outputKernel, parts::roomOf(args.parts, kMostParts), in.heads, in.rows, stream, args);
 }
 
 } // namespace kernels::cuda

@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
     __shared__ __align__(16) float handed[kRanks][kOwn];               // of 64 columns what the blocks have
     __shared__ __align__(16) float handedOutputs[kRanks][kValue / kRanks]; // of 16 outputs what their columns give
     __shared__ __align__(16) float2 handedStatistics[kRanks];          // maximum (base 2), sum
-    __shared__ float partial[kWarps][kLanesTokens];
+    __shared__ __align__(16) float partial[kWarps][kLanesTokens];
     __shared__ __align__(16) float probabilities[kWarps][kLanesTokens];
     __shared__ float squares[kWarps];
     __shared__ std::uint64_t queryBarrier, partsBarrier, outputsBarrier, tilesBarrier;
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
     uint4 valueWeights[4];
     holdRows(keyWeights, args.keyUp.data + head * args.keyUp.matrixBytes, rank * kOwn + warp % 4 * 16, warp / 4 * 64, kNope);
     holdRows(valueWeights, args.valueUp.data + head * args.valueUp.matrixBytes, warp * 16, rank * kOwn, kLatent);
-    if (position >= kStepTokens) { // the whole cluster
+    if (position >= kLatentStepTokens) { // the whole cluster
         waitForPrevious(); // whoever waits for this kernel waits for that one too
         return;
     }
@@ -103,21 +103,50 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
     Bf16 *newest = tiles + ((lastTile - firstTile) % kTiles * kTile + position % kTile) * kTilePitch; // the owner's
     // Where a longer context has more tiles than lie here at a time, the new row waits until its tile's turn.
     const bool isFirstRound = lastTile - firstTile < kTiles;
+    // A thread cuts a column of the head: one that W_UK takes, or one that is rotated with its partner.
+    const bool isNope = thread < kNope;
+    const float *x = in.projected + row * in.projectedStride + head * (kNope + kRope) + (isNope ? thread : kNope + column);
+    const float *partner = isNope ? x : x + rotation.partner - column;
+    const float cosine = isNope ? 1.0F : rotation.cosine;
+    const float sine = isNope ? 0.0F : rotation.sine;
+    const float factorOfX = isNope ? 1.0F : scale;
+    Bf16 *pieces = isNope ? nopePieces + thread : queryPieces + kLatent + column;
+    const int piecePitch = isNope ? kNopePitch : kTilePitch;
+    const float *latent = in.latent + row * in.latentStride;
+    const float *latentPartner = latent + kLatent + rotation.partner; // of threads below kRope
+    float2 gain = make_float2(0.0F, 0.0F);
+    Bf16 *cacheRow = cache;
+    if (isOwner) {
+        gain = *reinterpret_cast<const float2 *>(in.gain + 2 * thread);
+        cacheRow += slotOf(position) * kRowWidth;
+    }
+    auto *settled = reinterpret_cast<std::uint64_t *>(partial) + thread;
+    settle(settled, x);
+    settle(settled, partner);
+    settle(settled, latent + 2 * thread);
+    settle(settled, latentPartner);
+    settle(settled, cacheRow);
     waitForPrevious();
 
-    const float *x = in.projected + row * in.projectedStride + head * (kNope + kRope);
-    const float *latent = in.latent + row * in.latentStride;
     float2 own = make_float2(0.0F, 0.0F);
-    float ownRotated = 0.0F;
+    float latentColumn = 0.0F;
+    float latentOther = 0.0F;
+    float xColumn = 0.0F;
+    float xOther = 0.0F;
+    if (thread < kNope + kRope) {
+        xColumn = *x;
+        xOther = *partner;
+    }
     if (isOwner) {
         own = *reinterpret_cast<const float2 *>(latent + 2 * thread);
-        if (thread < kRope)
-            ownRotated = rotation.of(latent + kLatent, thread);
+        if (thread < kRope) {
+            latentColumn = latent[kLatent + thread];
+            latentOther = *latentPartner;
+        }
     }
-    if (thread < kNope)
-        cut(x[thread], nopePieces + thread, kNopePitch);
-    else if (thread < kNope + kRope)
-        cut(rotation.of(x + kNope, column) * scale, queryPieces + kLatent + column, kTilePitch);
+    if (thread < kNope + kRope)
+        cut(__fmul_rn(__fmaf_rn(xColumn, cosine, __fmul_rn(xOther, sine)), factorOfX), pieces, piecePitch);
+    const float ownRotated = __fmaf_rn(latentColumn, rotation.cosine, __fmul_rn(latentOther, rotation.sine));
     if (isOwner) {
         const float sum = warpSum(__fmaf_rn(own.x, own.x, __fmul_rn(own.y, own.y)));
         if (lane == 0)
@@ -131,7 +160,6 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
         for (int w = 0; w < kWarps; ++w)
             sum = __fadd_rn(sum, squares[w]);
         const float factor = rsqrtf(sum / static_cast<float>(kLatent) + in.epsilon);
-        const float2 gain = *reinterpret_cast<const float2 *>(in.gain + 2 * thread);
         ownWord = packed(own.x * factor * gain.x, own.y * factor * gain.y);
         if (isFirstRound) {
             reinterpret_cast<std::uint32_t *>(newest)[thread] = ownWord;
@@ -139,10 +167,9 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
                 newest[kLatent + thread] = __float2bfloat16_rn(ownRotated);
         }
         if (head == 0) {
-            Bf16 *to = cache + slotOf(position) * kRowWidth;
-            reinterpret_cast<std::uint32_t *>(to)[thread] = ownWord;
+            reinterpret_cast<std::uint32_t *>(cacheRow)[thread] = ownWord;
             if (thread < kRope)
-                to[kLatent + thread] = __float2bfloat16_rn(ownRotated);
+                cacheRow[kLatent + thread] = __float2bfloat16_rn(ownRotated);
         }
     }
     {

@@ -4,14 +4,16 @@
 
 // One new token a sequence over a short context: everything between the product that makes queries, keys and values and
 // the product that takes the result, in one launch of clusters (sm_90 and later). A row takes these kernels where its own
-// position lies below kStepTokens, whatever else is in the step; other rows are left alone.
+// position lies below a limit, whatever else is in the step; other rows are left alone.
 
 #include "cuda/attention/tiles.h"
 #include "cuda/decode/decode.h"
 
 namespace kernels::cuda {
 
-inline constexpr int kStepTokens = 1024;
+// Where the kernels for longer contexts are as fast, as measured (tests/bench/RESULTS.md).
+inline constexpr int kLatentStepTokens = 320, kHeadsStepTokens = 384;
+inline constexpr int kStepLimits[] = {kLatentStepTokens, kHeadsStepTokens};
 
 // MLA (arXiv 2405.04434, 2.1.2, absorbed): queries times W_UK, rotation, the new cache row, attention over latent rows, the
 // result times W_UV. 512 latent columns, 64 rotated, 128 a head before and after.
@@ -27,7 +29,7 @@ struct LatentStepArgs {
 bool hasLatentStep(const LatentStepArgs &args);
 cudaError_t latentStep(const LatentStepArgs &args, cudaStream_t stream);
 
-// The same for rows from kStepTokens on, where hasLatentStep(); other rows are left alone. The context is cut at multiples of a
+// The same for rows from kLatentStepTokens on, where hasLatentStep(); other rows are left alone. The context is cut at multiples of a
 // number of tokens that follows from the row's position, so that there are at most kLatentParts.
 inline constexpr int kLatentParts = 256;
 struct LatentLongRoom {
@@ -39,9 +41,9 @@ LatentLongRoom latentLongRoom(const LatentStepArgs &args, int context); // `cont
 struct LatentLongArgs {
     LatentStepArgs step;
     std::uint32_t *query = nullptr; // 16-byte aligned
-    float *partial = nullptr;       // [rows, parts, heads, 512]
-    float2 *statistics = nullptr;   // [rows, parts, heads]: maximum (base 2), sum
-    int parts = 0;
+    float *partial = nullptr;       // [rows, heads, 8, parts, 64]: of eighths of the latent columns
+    float2 *statistics = nullptr;   // [rows, heads, parts]: maximum (base 2), sum; 16-byte aligned
+    int parts = 0;                  // even
     int context = 0;                // tokens, no row has more
 };
 cudaError_t latentLong(const LatentLongArgs &args, cudaStream_t stream);
@@ -57,13 +59,13 @@ struct HeadsStepArgs {
 bool hasHeadsStep(const HeadsStepArgs &args);
 cudaError_t headsStep(const HeadsStepArgs &args, cudaStream_t stream);
 
-// The same for rows from kStepTokens on, whose queries are rotated and whose new cache rows are there.
+// The same for rows from kHeadsStepTokens on; `isRotated` is not looked at.
 inline constexpr int kHeadsParts = 128; // of all key-value heads, at most
 struct HeadsLongArgs {
     HeadsStepArgs step;
-    float *partial = nullptr;     // [rows, parts, heads, dim]
-    float2 *statistics = nullptr; // [rows, parts, heads]: maximum (base 2), sum
-    int parts = 0;                // of a head
+    float *partial = nullptr;     // [rows, heads, dim / 64, parts, 64]
+    float2 *statistics = nullptr; // [rows, heads, parts]: maximum (base 2), sum; 16-byte aligned
+    int parts = 0;                // of a head, even
 };
 bool hasHeadsLong(const HeadsStepArgs &args);
 int headsLongParts(const HeadsStepArgs &args, int context); // `context`: tokens, no row has more

@@ -5,6 +5,7 @@
 
 #include <QtTest>
 
+#include <array>
 #include <initializer_list>
 #include <utility>
 
@@ -12,7 +13,8 @@ namespace {
 
 using plugin::StepNumbers;
 
-constexpr std::int32_t kBlockTokens = 16, kShortTokens = 1024;
+constexpr std::int32_t kBlockTokens = 16;
+constexpr std::array<std::int32_t, 1> kLimits{1024};
 
 // An answer at `position`, told `id`, with its blocks.
 struct Row {
@@ -102,16 +104,16 @@ private slots:
     void aBlockThatTheCardKnewBeforeServesTheNextStep()
     {
         const StepNumbers last = step({{7, 15, {3, 4}}});
-        QVERIFY(plugin::canForesee(last, kShortTokens));
+        QVERIFY(plugin::canForesee(last, kLimits));
         QVERIFY(plugin::isForeseen(last, std::vector<std::int32_t>{9}, step({{9, 16, {3, 4}}})));
         QVERIFY(!plugin::isForeseen(last, std::vector<std::int32_t>{9}, step({{9, 16, {3, 5}}})));
     }
 
     void withoutTheNextTokensBlockNothingIsForeseen()
     {
-        QVERIFY(!plugin::canForesee(step({{7, 15, {3}}}), kShortTokens));
-        QVERIFY(plugin::canForesee(step({{7, 14, {3}}}), kShortTokens));
-        QVERIFY(!plugin::canForesee(step({{7, 3, {3}}, {7, 31, {4, 5}}}), kShortTokens));
+        QVERIFY(!plugin::canForesee(step({{7, 15, {3}}}), kLimits));
+        QVERIFY(plugin::canForesee(step({{7, 14, {3}}}), kLimits));
+        QVERIFY(!plugin::canForesee(step({{7, 3, {3}}, {7, 31, {4, 5}}}), kLimits));
         // The step after cannot be told to be the same either: the card does not know the block.
         QVERIFY(!plugin::continues(step({{7, 15, {3}}}), step({{9, 16, {3, 4}}})));
     }
@@ -127,7 +129,7 @@ private slots:
 
     void promptsAreNeverForeseen()
     {
-        QVERIFY(!plugin::canForesee(prompt(20), kShortTokens));
+        QVERIFY(!plugin::canForesee(prompt(20), kLimits));
         QVERIFY(!plugin::continues(prompt(20), step({{7, 20, {0, 1}}})));
         QVERIFY(!plugin::continues(step({{7, 20, {0, 1}}}), prompt(21)));
     }
@@ -135,32 +137,35 @@ private slots:
     void aStepOfAnotherKindIsNotForeseen()
     {
         // Recorded steps are of a power of two of context, and of short rows or none.
-        QVERIFY(!plugin::canForesee(step({{7, 511, blocks(40)}}), kShortTokens));
-        QVERIFY(plugin::canForesee(step({{7, 512, blocks(40)}}), kShortTokens));
-        QVERIFY(!plugin::canForesee(step({{7, 1023, blocks(80)}}), kShortTokens));
-        QVERIFY(plugin::canForesee(step({{7, 1024, blocks(80)}}), kShortTokens));
+        QVERIFY(!plugin::canForesee(step({{7, 511, blocks(40)}}), kLimits));
+        QVERIFY(plugin::canForesee(step({{7, 512, blocks(40)}}), kLimits));
+        QVERIFY(!plugin::canForesee(step({{7, 1023, blocks(80)}}), kLimits));
+        QVERIFY(plugin::canForesee(step({{7, 1024, blocks(80)}}), kLimits));
         // The last short one becomes long beside one that is long already.
-        QVERIFY(!plugin::canForesee(step({{7, 1100, blocks(80)}, {7, 1023, blocks(80)}}), kShortTokens));
-        QVERIFY(plugin::canForesee(step({{7, 1100, blocks(80)}, {7, 1022, blocks(80)}}), kShortTokens));
+        QVERIFY(!plugin::canForesee(step({{7, 1100, blocks(80)}, {7, 1023, blocks(80)}}), kLimits));
+        QVERIFY(plugin::canForesee(step({{7, 1100, blocks(80)}, {7, 1022, blocks(80)}}), kLimits));
     }
 
     void kindsAreThoseOfTheLongestRow()
     {
-        const plugin::StepKind kind = plugin::kindOf(step({{7, 10, {1}}, {7, 2048, blocks(130)}}), kShortTokens);
+        const plugin::StepKind kind = plugin::kindOf(step({{7, 10, {1}}, {7, 2048, blocks(130)}}), kLimits);
         QCOMPARE(kind.context, 4096);
-        QVERIFY(kind.hasShort);
-        QCOMPARE(plugin::kindOf(step({{7, 2047, blocks(130)}}), kShortTokens).context, 2048);
-        QVERIFY(!plugin::kindOf(step({{7, 2047, blocks(130)}}), kShortTokens).hasShort);
-        QCOMPARE(plugin::kindOf(prompt(20), kShortTokens).context, 512);
+        QCOMPARE(kind.reach, 3U);
+        QCOMPARE(plugin::kindOf(step({{7, 2047, blocks(130)}}), kLimits).context, 2048);
+        QCOMPARE(plugin::kindOf(step({{7, 2047, blocks(130)}}), kLimits).reach, 2U);
+        QCOMPARE(plugin::kindOf(prompt(20), kLimits).context, 512);
     }
 
     void kindsTellWhichKernelsAStepTakes()
     {
-        const auto short384 = plugin::kindOf(step({{7, 10, {1}}, {7, 383, blocks(40)}}), 384);
-        const auto mixed384 = plugin::kindOf(step({{7, 10, {1}}, {7, 384, blocks(40)}}), 384);
-        QCOMPARE(short384.context, mixed384.context);
-        QVERIFY(short384 != mixed384); // a limit need not be one of the contexts that steps are recorded for
-        QVERIFY(!plugin::canForesee(step({{7, 10, {1}}, {7, 383, blocks(40)}}), 384));
+        constexpr std::array<std::int32_t, 2> limits{384, 512}; // need not be ends of the contexts that steps are recorded for
+        const auto shorter = plugin::kindOf(step({{7, 10, {1}}, {7, 383, blocks(40)}}), limits);
+        const auto mixed = plugin::kindOf(step({{7, 10, {1}}, {7, 384, blocks(40)}}), limits);
+        QCOMPARE(shorter.context, mixed.context);
+        QVERIFY(shorter != mixed);
+        QVERIFY(!plugin::canForesee(step({{7, 10, {1}}, {7, 383, blocks(40)}}), limits));
+        QVERIFY(plugin::canForesee(step({{7, 10, {1}}, {7, 384, blocks(40)}}), limits));
+        QVERIFY(!plugin::canForesee(step({{7, 10, {1}}, {7, 511, blocks(40)}}), limits));
     }
 };
 
