@@ -34,6 +34,12 @@ struct Card {
     int multiprocessors = 1;
 };
 Card &card();
+// Shared memory that a block asks for so that `blocks` of them find room on a multiprocessor and one more does not.
+inline std::size_t roomForNoMoreThan(int blocks)
+{
+    constexpr int own = 1024; // the card's own in every block
+    return static_cast<std::size_t>((card().sharedBytes + own) / (blocks + 1) - own + 16);
+}
 
 template <typename... Parameters, typename... Arguments>
 cudaError_t launchChained(void (*kernel)(Parameters...), dim3 grid, unsigned threads, std::size_t sharedBytes, cudaStream_t stream,

@@ -42,6 +42,10 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
     constexpr std::size_t columnBytes = kColumnBytes<Type, SharedType>;
 
     letNextStart();
+    if (static_cast<int>(blockIdx.x) * kTileRows >= args.weight.out) { // a block without a tile
+        waitForPrevious();
+        return;
+    }
     const std::uint32_t ringAt = sharedAddress(memory);
     const std::uint32_t fullAt = sharedAddress(full);
     const std::uint32_t emptyAt = sharedAddress(empty);
@@ -245,8 +249,8 @@ cudaError_t launchExpertsDown(const ProductArgs &args, const ProductArgs &shared
     const cudaError_t allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most));
     if (allowed != cudaSuccess)
         return allowed;
-    const int tiles = (args.weight.out + kTileRows - 1) / kTileRows;
-    const int grid = std::min(tiles, card().multiprocessors);
+    // A block a multiprocessor, be it one without a tile: one of the next kernel finds room beside it, and two where there is none.
+    const int grid = card().multiprocessors;
     return launchChained(kernel, dim3(static_cast<unsigned>(grid)), static_cast<unsigned>(warps + 1) * 32U,
         bytes, stream, args, shared, plan);
 }

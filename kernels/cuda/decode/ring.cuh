@@ -415,7 +415,9 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
             bulk::publishBarriers();
         }
         bool started = false; // the others know of the barriers
-        bool known = !Gated || args.ids == nullptr; // which experts
+        bool known = !Gated; // which experts
+        SmallRow logits{};
+        int expert = -1;
         int stage = 0;
         unsigned round = 0;
         for (Place place(plan, tiles); place.item < plan.items; place.advance(plan, tiles)) {
@@ -426,18 +428,13 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                     __syncthreads();
                 started = true;
                 waitForPrevious();
-                int expert = -1;
-                if (args.routes) {
-                    const Choice choice = chooseSmall(args.route, 0);
-                    expert = choice.expert;
-                    if ((plan.items - 1) % static_cast<int>(gridDim.x) == static_cast<int>(blockIdx.x)) // its last item is an expert's
-                        writeChoice(args.route, 0, choice);
-                }
+                logits = loadLogits(args.route, 0);
+                expert = chooseSmall(logits, args.route);
                 if (lane < args.perToken)
-                    chosen[lane] = args.routes ? expert : args.ids[lane];
+                    chosen[lane] = args.route.automatic ? weigh(expert, logits, args.route).expert : expert;
                 __syncwarp();
             }
-            if (Gated && !place.shared && args.ids != nullptr)
+            if (Gated && !place.shared)
                 matrix = chosen[place.slot];
 #pragma unroll 1
             for (int step = 0; step < plan.chunks * matrices; ++step) {
@@ -464,6 +461,11 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
         }
         if (!started)
             __syncthreads();
+        if constexpr (Gated) {
+            if ((plan.items - 1) % static_cast<int>(gridDim.x) == static_cast<int>(blockIdx.x)) // its last item was an expert's
+                writeChoice(args.route, 0, weigh(expert, logits, args.route));
+            return;
+        }
         if (args.normed == nullptr)
             return;
         // The blocks share what the norm leaves behind for others; the other warps have the sums of the squares by now.
@@ -490,7 +492,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
     waitForPrevious();
     squares[warp] = prepare<Type>(stages, args, spans, warp, warps);
     __syncwarp();
-    if (args.normed != nullptr)
+    if (!Gated && args.normed != nullptr)
         meetAsker(warps, false);
 #pragma unroll 1
     for (Place place(plan, tiles); place.item < plan.items; place.advance(plan, tiles)) {
@@ -508,7 +510,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
             const int span = step / matrices * warps + warp;
             Work<Type> work;
             bulk::waitFor(fullAt + stage * 8, parity);
-            known = !Gated || place.shared || args.ids == nullptr || chosen[place.slot] >= 0;
+            known = !Gated || place.shared || chosen[place.slot] >= 0;
             const bool works = span < spans && known;
             if (works)
                 take<Type>(work, memory + stage * plan.stageBytes, plan, warp, span * kUnits + 1 < shape.units);
@@ -552,7 +554,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                 for (int w = 0; w < warps; ++w)
                     value = __fadd_rn(value, sums[w][lane]);
             }
-            if (args.gain != nullptr) {
+            if (!Gated && args.gain != nullptr) {
 #pragma unroll 4
                 for (int w = 0; w < warps; ++w)
                     square = __fadd_rn(square, squares[w]);
@@ -563,13 +565,14 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                 value = value / (1.0F + expf(-value)) * other;
             }
             if (lane < kTileRows && index < out && known) {
-                if (args.bias != nullptr)
+                if (!Gated && args.bias != nullptr)
                     value += args.bias[index];
-                value = __fadd_rn(value, beside.slots);
+                if (!Gated)
+                    value = __fadd_rn(value, beside.slots);
                 if (!Gated && !args.accumulate && args.activation != Activation::None)
                     value = activated(value, args.activation);
                 float *target = place.shared ? args.sharedOutput : args.output + place.slot * args.outputStride;
-                target[index] = args.accumulate ? __fadd_rn(beside.old, value) : value;
+                target[index] = !Gated && args.accumulate ? __fadd_rn(beside.old, value) : value;
             }
             __syncwarp();
         }
@@ -611,7 +614,12 @@ cudaError_t launch(const ProductArgs &args, int warps, int blocks, int stages, c
     plan.sharedTiles = args.sharedWeight.data != nullptr ? (args.sharedWeight.out + kTileRows - 1) / kTileRows : 0;
     plan.items = plan.sharedTiles + tiles * (args.ids != nullptr ? args.perToken : 1);
     plan.stages = stages;
-    const std::size_t bytes = static_cast<std::size_t>(plan.stages * plan.stageBytes) + sizeof(Stage<Type>) * static_cast<std::size_t>(spans);
+    std::size_t bytes = static_cast<std::size_t>(plan.stages * plan.stageBytes) + sizeof(Stage<Type>) * static_cast<std::size_t>(spans);
+    // The multiprocessors get the same number of blocks: one that has more ends last, one that has less gets too many of the next
+    // kernel's. So where one block a multiprocessor leaves room for another kernel's, there is one for each, be it without a tile.
+    const int grid = blocks == 1 ? card().multiprocessors : std::min(blocks * card().multiprocessors, plan.items);
+    if (Gated)
+        bytes = std::max(bytes, roomForNoMoreThan(blocks));
     const std::size_t most = static_cast<std::size_t>(card().sharedBytes) - 8192; // what the kernel itself declares is less
     if (bytes > most)
         return cudaErrorNotSupported;
@@ -619,7 +627,6 @@ cudaError_t launch(const ProductArgs &args, int warps, int blocks, int stages, c
     const cudaError_t allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most));
     if (allowed != cudaSuccess)
         return allowed;
-    const int grid = std::min(blocks * card().multiprocessors, plan.items);
     return launchChained(kernel, dim3(static_cast<unsigned>(grid)), static_cast<unsigned>(plan.warps + 1) * 32U, bytes, stream, args, plan);
 }
 

@@ -256,10 +256,12 @@ template <int Each, bool Small> __global__ void __launch_bounds__(kRouterThreads
     __syncthreads();
     if (!isLast || thread >= 32)
         return;
-    if constexpr (Small)
-        writeChoice(args.route, index, chooseSmall(args.route, index));
-    else
+    if constexpr (Small) {
+        const SmallRow logits = loadLogits(args.route, index);
+        writeChoice(args.route, index, weigh(chooseSmall(logits, args.route), logits, args.route));
+    } else {
         routeRow(args.route, index);
+    }
 }
 
 } // namespace

@@ -24,50 +24,74 @@ struct Choice {
     int expert;
     float weight;
 };
-__device__ inline Choice chooseSmall(const RouteArgs &args, int row)
+// A lane's experts are i * 32 + lane.
+struct SmallRow {
+    float of[kSmallEach];
+};
+
+__device__ inline SmallRow loadLogits(const RouteArgs &args, int row)
 {
-    const float *logits = args.logits + static_cast<std::int64_t>(row) * args.experts;
+    SmallRow logits;
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    float scores[kSmallEach];
-    unsigned keys[kSmallEach];
-    float best = -INFINITY;
+    const float *from = args.logits + static_cast<std::int64_t>(row) * args.experts;
 #pragma unroll
-    for (int i = 0; i < kSmallEach; ++i) {
-        scores[i] = i * 32 + lane < args.experts ? __ldcg(logits + i * 32 + lane) : -INFINITY;
-        best = fmaxf(best, scores[i]);
-    }
-    if (args.score == 1) {
+    for (int i = 0; i < kSmallEach; ++i)
+        logits.of[i] = i * 32 + lane < args.experts ? __ldcg(from + i * 32 + lane) : -INFINITY;
+    return logits;
+}
+
+// Not inlined: most blocks do without.
+static __device__ __noinline__ SmallRow scoresOf(SmallRow logits, int experts, int score)
+{
+    SmallRow scores;
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    if (score == 1) {
+        float best = -INFINITY;
+#pragma unroll
+        for (int i = 0; i < kSmallEach; ++i)
+            best = fmaxf(best, logits.of[i]);
         best = warpMax(best);
         float sum = 0.0F;
 #pragma unroll
         for (int i = 0; i < kSmallEach; ++i) {
-            scores[i] = i * 32 + lane < args.experts ? expf(scores[i] - best) : 0.0F;
-            sum += scores[i];
+            scores.of[i] = i * 32 + lane < experts ? expf(logits.of[i] - best) : 0.0F;
+            sum += scores.of[i];
         }
         sum = warpSum(sum);
 #pragma unroll
         for (int i = 0; i < kSmallEach; ++i)
-            scores[i] /= sum;
+            scores.of[i] /= sum;
     } else {
 #pragma unroll
         for (int i = 0; i < kSmallEach; ++i)
-            scores[i] = 1.0F / (1.0F + expf(-scores[i]));
+            scores.of[i] = 1.0F / (1.0F + expf(-logits.of[i]));
     }
+    return scores;
+}
+
+// Lane k: the k-th best expert, -1: none. Without a bias the order of the logits is that of the scores.
+__device__ inline int chooseSmall(const SmallRow &logits, const RouteArgs &args)
+{
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    SmallRow scores{};
+    if (args.bias != nullptr)
+        scores = scoresOf(logits, args.experts, args.score);
     constexpr unsigned none = 0x007FFFFFU; // ordered(-INFINITY)
+    unsigned keys[kSmallEach];
 #pragma unroll
     for (int i = 0; i < kSmallEach; ++i) {
         const int expert = i * 32 + lane;
         keys[i] = none;
         if (expert >= args.experts)
             continue;
-        const float choice = scores[i] + (args.bias != nullptr ? args.bias[expert] : 0.0F);
+        const float choice = args.bias != nullptr ? scores.of[i] + args.bias[expert] : logits.of[i];
         if (choice > -INFINITY) // not of what is no number
             keys[i] = ordered(choice);
 #pragma unroll 1
         for (int stop = 0; stop < args.stopCount; ++stop)
             keys[i] = args.stopExperts[stop] == expert ? none : keys[i];
     }
-    int mine = -1; // lane k: the k-th best
+    int mine = -1;
 #pragma unroll 1
     for (int k = 0; k < args.perToken; ++k) {
         unsigned largest = keys[0];
@@ -77,20 +101,29 @@ __device__ inline Choice chooseSmall(const RouteArgs &args, int row)
         largest = __reduce_max_sync(kAllLanes, largest);
         if (largest == none)
             break;
-        unsigned expert = kSmallExperts;
+        int expert = 0;
 #pragma unroll
-        for (int i = kSmallEach - 1; i >= 0; --i)
-            expert = keys[i] == largest ? static_cast<unsigned>(i * 32 + lane) : expert;
-        expert = __reduce_min_sync(kAllLanes, expert);
+        for (int i = kSmallEach - 1; i >= 0; --i) { // the first of equal ones
+            const unsigned lanes = __ballot_sync(kAllLanes, keys[i] == largest);
+            expert = lanes != 0 ? i * 32 + __ffs(static_cast<int>(lanes)) - 1 : expert;
+        }
 #pragma unroll
         for (int i = 0; i < kSmallEach; ++i)
-            keys[i] = expert == static_cast<unsigned>(i * 32 + lane) ? none : keys[i];
-        mine = lane == k ? static_cast<int>(expert) : mine;
+            keys[i] = expert == i * 32 + lane ? none : keys[i];
+        mine = lane == k ? expert : mine;
     }
+    return mine;
+}
+
+// The weights of what chooseSmall() has chosen, and which of it is kept.
+__device__ inline Choice weigh(int mine, const SmallRow &logits, const RouteArgs &args)
+{
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const SmallRow scores = scoresOf(logits, args.experts, args.score);
     float weight = 0.0F;
 #pragma unroll
     for (int i = 0; i < kSmallEach; ++i) {
-        const float other = __shfl_sync(kAllLanes, scores[i], mine & 31);
+        const float other = __shfl_sync(kAllLanes, scores.of[i], mine & 31);
         weight = mine >= 0 && mine / 32 == i ? other : weight;
     }
     bool kept = mine >= 0;
