@@ -44,6 +44,7 @@ template <int Dim> __global__ void __maxnreg__(128) partsKernel(const HeadsLongA
     __shared__ __align__(16) Bf16 newRow[2][Dim];                  // key, value
     __shared__ float2 statistics[kWarps][kMostGroup];
     __shared__ std::uint64_t barriers[kWarps][kDepth];
+    __shared__ std::uint64_t settled[kThreads];
     letNextStart();
     const HeadsPrepareArgs &in = all.step.prepare;
     const int thread = static_cast<int>(threadIdx.x);
@@ -97,22 +98,41 @@ template <int Dim> __global__ void __maxnreg__(128) partsKernel(const HeadsLongA
     const std::int64_t newest = isOwner ? rowOf(position) : 0;
     const Rotation rotation = rotationOf(frequency, column, in.pairs, in.interleaved, position, in.magnitude);
     const std::int64_t rowStart = row * in.stride;
-    const float *asked = in.query + rowStart + kvHead * group * Dim;
+    const float *asked = in.query + rowStart + kvHead * group * Dim + thread; // the thread's column of every head that it rotates
+    const float *askedPartner = asked + rotation.partner - column;
+    const bool isNew = isNewHere && thread < 2 * Dim; // this thread has a column of the new key or value
+    const float *newFrom = (thread < Dim ? in.key : in.value) + rowStart + kvHead * Dim + column;
+    const float *newPartner = thread < Dim ? newFrom + rotation.partner - column : newFrom;
     const float scale = all.step.scale * kLog2E;
+    settle(settled + thread, asked);
+    settle(settled + thread, askedPartner);
+    settle(settled + thread, newFrom);
+    settle(settled + thread, newPartner);
+    settle(settled + thread, newest);
     waitForPrevious();
 
-    float rotated[kMostGroup / atOnce];
+    constexpr int turns = kMostGroup / atOnce;
+    float rotated[turns] = {};
+    float others[turns] = {};
+    float2 newColumn = make_float2(0.0F, 0.0F);
 #pragma unroll
-    for (int i = 0; i < kMostGroup / atOnce; ++i) {
-        const int head = i * atOnce + thread / Dim;
-        rotated[i] = head < group ? rotation.of(asked + head * Dim, column) : 0.0F;
+    for (int i = 0; i < turns; ++i) {
+        if (i * atOnce + thread / Dim < group) {
+            rotated[i] = asked[i * kThreads];
+            others[i] = askedPartner[i * kThreads];
+        }
     }
-    if (isNewHere && thread < 2 * Dim) {
-        const float x = thread < Dim ? rotation.of(in.key + rowStart + kvHead * Dim, column) : in.value[rowStart + kvHead * Dim + column];
+    if (isNew)
+        newColumn = make_float2(*newFrom, *newPartner);
+#pragma unroll
+    for (int i = 0; i < turns; ++i)
+        rotated[i] = __fmaf_rn(rotated[i], rotation.cosine, __fmul_rn(others[i], rotation.sine));
+    if (isNew) {
+        const float x = thread < Dim ? __fmaf_rn(newColumn.x, rotation.cosine, __fmul_rn(newColumn.y, rotation.sine)) : newColumn.x;
         newRow[thread / Dim][column] = __float2bfloat16_rn(x);
     }
 #pragma unroll
-    for (int i = 0; i < kMostGroup / atOnce; ++i) {
+    for (int i = 0; i < turns; ++i) {
         const float x = __fmul_rn(rotated[i], scale);
         const Bf16 upper = __float2bfloat16_rn(x);
         Bf16 *to = queries + (i * atOnce + thread / Dim) * pitch + column;
@@ -187,10 +207,11 @@ template <int Dim> __global__ void __maxnreg__(128) partsKernel(const HeadsLongA
             multiply(result[n + 1], left, b[2], b[3]);
         }
         __syncwarp(); // the stage is used
-        endUse();
-        load(token + kDepth * kRun, stage);
+        if (token + kDepth * kRun < end) {
+            endUse();
+            load(token + kDepth * kRun, stage);
+        }
     }
-    __syncwarp();
     total = __fadd_rn(total, __shfl_xor_sync(kAllLanes, total, 1));
     total = __fadd_rn(total, __shfl_xor_sync(kAllLanes, total, 2));
     auto *sums = reinterpret_cast<float *>(ring); // [head][Dim]

@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kThreads, Group <= 4 ? 2 : 1) headsStepKernel(
     __shared__ __align__(16) uint4 newest[2][lanesEach];
     __shared__ float handed[kRanks][slice];
     __shared__ float2 statistics[kWarps][Group], handedStatistics[kRanks][Group];
-    __shared__ std::uint64_t barrier;
+    __shared__ std::uint64_t barrier, settled[kThreads];
     letNextStart();
     const HeadsPrepareArgs &in = args.prepare;
     const int thread = static_cast<int>(threadIdx.x);
@@ -104,21 +104,40 @@ __global__ void __launch_bounds__(kThreads, Group <= 4 ? 2 : 1) headsStepKernel(
     // A thread's columns are the same in every head.
     const Rotation rotation = rotationOf(frequency, column, in.pairs, in.interleaved, position, in.magnitude);
     const Rotation ofQuery = args.isRotated ? Rotation{column} : rotation;
-    waitForPrevious();
     const std::int64_t from = row * in.stride;
-    const float *queries = args.isRotated ? in.rotated + (static_cast<std::int64_t>(row) * in.heads + kvHead * Group) * Dim
-                                          : in.query + from + kvHead * columns;
-    constexpr int atOnce = kThreads / Dim; // heads
+    const float *queryFrom = (args.isRotated ? in.rotated + (static_cast<std::int64_t>(row) * in.heads + kvHead * Group) * Dim
+                                         : in.query + from + kvHead * columns)
+        + thread; // the thread's column of every head that it rotates
+    const float *queryPartner = queryFrom + ofQuery.partner - column;
+    const float *newFrom = (thread < Dim ? in.key : in.value) + from + kvHead * Dim + column;
+    const float *newPartner = thread < Dim ? newFrom + rotation.partner - column : newFrom;
+    const std::int64_t to = wordOf(slotOf(position));
+    settle(settled + thread, queryFrom);
+    settle(settled + thread, queryPartner);
+    settle(settled + thread, newFrom);
+    settle(settled + thread, newPartner);
+    settle(settled + thread, to);
+    waitForPrevious();
+    constexpr int atOnce = kThreads / Dim, turns = (Group + atOnce - 1) / atOnce; // heads
+    float own[turns] = {};
+    float others[turns] = {};
+    float2 newColumn = make_float2(0.0F, 0.0F);
 #pragma unroll
-    for (int g = 0; g < Group; g += atOnce) {
-        const int head = g + thread / Dim;
-        if (Group % atOnce == 0 || head < Group)
-            query[head * Dim + column] = ofQuery.of(queries + head * Dim, column);
+    for (int i = 0; i < turns; ++i) {
+        if (Group % atOnce == 0 || i * atOnce + thread / Dim < Group) {
+            own[i] = queryFrom[i * kThreads];
+            others[i] = queryPartner[i * kThreads];
+        }
     }
-    if (thread < Dim)
-        made[0][column] = rotation.of(in.key + from + kvHead * Dim, column);
-    else if (thread < 2 * Dim)
-        made[1][column] = in.value[from + kvHead * Dim + column];
+    if (thread < 2 * Dim)
+        newColumn = make_float2(*newFrom, *newPartner);
+#pragma unroll
+    for (int i = 0; i < turns; ++i) {
+        if (Group % atOnce == 0 || i * atOnce + thread / Dim < Group)
+            query[i * kThreads + thread] = __fmaf_rn(own[i], ofQuery.cosine, __fmul_rn(others[i], ofQuery.sine));
+    }
+    if (thread < 2 * Dim)
+        made[thread / Dim][column] = thread < Dim ? __fmaf_rn(newColumn.x, rotation.cosine, __fmul_rn(newColumn.y, rotation.sine)) : newColumn.x;
     __syncthreads();
     if (position % kStreams == mine && lane < lanesEach) { // this warp has the newest token
         float v[8];
@@ -128,7 +147,6 @@ __global__ void __launch_bounds__(kThreads, Group <= 4 ? 2 : 1) headsStepKernel(
         newest[1][place] = packed(v);
     }
     __syncwarp();
-    const std::int64_t to = wordOf(slotOf(position));
     if (position % kStreams == mine && lane < lanesEach) {
         keys[to] = newest[0][place];
         values[to] = newest[1][place];
