@@ -180,6 +180,5 @@ template <typename Args> cudaError_t launchClusters(void (*kernel)(const Args), 
 }
 
 inline bool isPowerOfTwo(int n) { return n > 0 && (n & (n - 1)) == 0; }
-inline bool isAligned(const void *p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
 
 } // namespace kernels::cuda::cluster

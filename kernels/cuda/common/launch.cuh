@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdint>
 #include <utility>
 
 namespace kernels::cuda {
@@ -40,6 +41,7 @@ inline std::size_t roomForNoMoreThan(int blocks)
     constexpr int own = 1024; // the card's own in every block
     return static_cast<std::size_t>((card().sharedBytes + own) / (blocks + 1) - own + 16);
 }
+inline bool isAligned(const void *p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; } // for loads of 16 bytes
 
 template <typename... Parameters, typename... Arguments>
 cudaError_t launchChained(void (*kernel)(Parameters...), dim3 grid, unsigned threads, std::size_t sharedBytes, cudaStream_t stream,

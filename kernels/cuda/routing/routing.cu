@@ -3,7 +3,7 @@
 // One warp per row; scores and choice values live in shared memory. Work is tiny, bound: launch. routerKernel does the
 // norm, the router's product and the routing of a row in one launch: every block normalises the row again (it lies in L2),
 // a warp makes one expert's logit out of weights that are on their way before the kernel in front is done, and the last
-// block of a row routes.
+// block of a row routes. Of up to eight rows a block makes one logit, oneLogitKernel: small enough to begin beside others.
 #include "cuda/routing/routing.h"
 
 #include "cuda/common/launch.cuh"
@@ -177,12 +177,104 @@ __global__ void __launch_bounds__(32) routeKernel(RouteArgs args)
 
 constexpr int kRouterThreads = 256, kRouterExperts = kRouterThreads / 32;
 
+// The last block of a row routes, once all have written their logits.
+template <bool Small> __device__ void routeByLast(const RouterArgs &args, int index)
+{
+    __shared__ bool isLast;
+    const int thread = static_cast<int>(threadIdx.x);
+    __syncthreads();
+    if (thread == 0) {
+        __threadfence(); // of all that the barrier has put before it
+        isLast = atomicAdd(args.tickets + index, 1) + 1 == static_cast<int>(gridDim.x);
+        if (isLast)
+            args.tickets[index] = 0;
+        __threadfence();
+    }
+    __syncthreads();
+    if (!isLast || thread >= 32)
+        return;
+    if constexpr (Small) {
+        const SmallRow logits = loadLogits(args.route, index);
+        writeChoice(args.route, index, weigh(chooseSmall(logits, args.route), logits, args.route));
+    } else {
+        routeRow(args.route, index);
+    }
+}
+
+// Grid (experts, rows). A thread has the same columns of row, gain and weight; the norm's factor comes after the sum.
+template <bool Small> __global__ void __launch_bounds__(kRouterThreads) oneLogitKernel(const RouterArgs args)
+{
+    constexpr int each = kRouterColumns / (4 * kRouterThreads);
+    constexpr int warps = kRouterThreads / 32;
+    __shared__ float2 sums[warps]; // of squares and products
+    letNextStart();
+    const int thread = static_cast<int>(threadIdx.x);
+    const int lane = thread % 32;
+    const int index = static_cast<int>(blockIdx.y);
+    const float *from = args.input + index * args.inputStride;
+    float4 weight[each];
+    float4 gain[each];
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+        const int column = (i * kRouterThreads + thread) * 4;
+        const bool mine = column < args.columns;
+        // Plain loads: those of the read-only kind are moved behind the wait.
+        weight[i] = mine ? *reinterpret_cast<const float4 *>(args.weight + static_cast<std::int64_t>(blockIdx.x) * args.columns + column)
+                         : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+        gain[i] = mine && args.gain != nullptr ? *reinterpret_cast<const float4 *>(args.gain + column) : make_float4(1.0F, 1.0F, 1.0F, 1.0F);
+    }
+    waitForPrevious();
+    float4 value[each];
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+        const int column = (i * kRouterThreads + thread) * 4;
+        value[i] = column < args.columns ? *reinterpret_cast<const float4 *>(from + column) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+    }
+    float squares = 0.0F;
+    float sum = 0.0F;
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+        const float4 v = value[i];
+        const float4 w = weight[i];
+        const float4 g = gain[i];
+        squares = __fmaf_rn(v.w, v.w, __fmaf_rn(v.z, v.z, __fmaf_rn(v.y, v.y, __fmaf_rn(v.x, v.x, squares))));
+        sum = __fmaf_rn(w.w, v.w * g.w, __fmaf_rn(w.z, v.z * g.z, __fmaf_rn(w.y, v.y * g.y, __fmaf_rn(w.x, v.x * g.x, sum))));
+    }
+    squares = warpSum(squares);
+    sum = warpSum(sum);
+    if (lane == 0)
+        sums[thread / 32] = make_float2(squares, sum);
+    __syncthreads();
+    squares = 0.0F;
+    sum = 0.0F;
+#pragma unroll
+    for (int w = 0; w < warps; ++w) {
+        squares = __fadd_rn(squares, sums[w].x);
+        sum = __fadd_rn(sum, sums[w].y);
+    }
+    const float scale = args.gain != nullptr ? rsqrtf(squares / static_cast<float>(args.columns) + args.epsilon) : 1.0F;
+    if (thread == 0) // read past a multiprocessor's own cache
+        const_cast<float *>(args.route.logits)[static_cast<std::int64_t>(index) * args.route.experts + blockIdx.x] = __fmul_rn(sum, scale);
+    if (args.gain != nullptr) {
+        // The blocks of a row share what is to be written.
+        const int step = static_cast<int>(gridDim.x) * 32;
+#pragma unroll 1
+        for (int first = static_cast<int>(blockIdx.x) * 32 + thread / 32 * step; first < args.columns; first += warps * step) {
+            const float x = from[first + lane] * scale * args.gain[first + lane];
+            args.normed[index * args.normedStride + first + lane] = x;
+            if (args.split.high != nullptr)
+                writeSplit(args.split, index, first, x);
+        }
+    }
+    if (!args.logitsOnly)
+        routeByLast<Small>(args, index);
+}
+
 // Grid (experts / 8, rows). Each: float4 of a lane, columns <= 128 * Each.
 template <int Each, bool Small> __global__ void __launch_bounds__(kRouterThreads) routerKernel(const RouterArgs args)
 {
     constexpr int valuesEach = Each * 128 / kRouterThreads;
     __shared__ __align__(16) float row[Each * 128];
-    __shared__ bool isLast;
     letNextStart();
     const int thread = static_cast<int>(threadIdx.x);
     const int lane = thread % 32;
@@ -243,25 +335,8 @@ template <int Each, bool Small> __global__ void __launch_bounds__(kRouterThreads
         // routeRow reads them past this multiprocessor's own cache.
         const_cast<float *>(args.route.logits)[static_cast<std::int64_t>(index) * args.route.experts + expert] = sum;
     }
-    if (args.logitsOnly)
-        return;
-    __syncthreads();
-    if (thread == 0) {
-        __threadfence(); // of all that the barrier has put before it
-        isLast = atomicAdd(args.tickets + index, 1) + 1 == static_cast<int>(gridDim.x);
-        if (isLast)
-            args.tickets[index] = 0;
-        __threadfence();
-    }
-    __syncthreads();
-    if (!isLast || thread >= 32)
-        return;
-    if constexpr (Small) {
-        const SmallRow logits = loadLogits(args.route, index);
-        writeChoice(args.route, index, weigh(chooseSmall(logits, args.route), logits, args.route));
-    } else {
-        routeRow(args.route, index);
-    }
+    if (!args.logitsOnly)
+        routeByLast<Small>(args, index);
 }
 
 } // namespace
@@ -286,6 +361,12 @@ cudaError_t router(const RouterArgs &args, cudaStream_t stream)
 {
     if (args.route.rows == 0)
         return cudaSuccess;
+    // Alone or among up to eight a row's logits are the same.
+    if (args.route.rows <= kOneLogitRows && isAligned(args.input) && isAligned(args.weight) && isAligned(args.gain)) {
+        const dim3 each(static_cast<unsigned>(args.route.experts), static_cast<unsigned>(args.route.rows));
+        const auto one = isSmall(args.route) ? oneLogitKernel<true> : oneLogitKernel<false>;
+        return launchChained(one, each, kRouterThreads, 0, stream, args);
+    }
     const dim3 grid(static_cast<unsigned>((args.route.experts + kRouterExperts - 1) / kRouterExperts),
         static_cast<unsigned>(args.route.rows));
     const auto kernel = isSmall(args.route) ? routerKernel<kRouterColumns / 128, true> : routerKernel<kRouterColumns / 128, false>;

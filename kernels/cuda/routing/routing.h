@@ -32,6 +32,7 @@ bool canLeaveRouting(const RouteArgs &args); // to the experts' product (decode/
 // The router's product and the routing, for few rows; with `gain` the norm before it too, whose rows are left in `normed`
 // and `split`. F32 weight; columns a multiple of 128, at most kRouterColumns.
 inline constexpr int kRouterColumns = 2048, kRouterRows = 64;
+inline constexpr int kOneLogitRows = 8; // up to so many: a block a logit
 struct RouterArgs {
     RouteArgs route;               // logits: written
     const float *weight = nullptr; // [experts, columns]

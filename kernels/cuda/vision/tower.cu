@@ -9,6 +9,7 @@
 #include "cuda/vision/tower.h"
 
 #include "cuda/attention/warpgroup_scores.cuh"
+#include "cuda/common/launch.cuh"
 
 namespace kernels::cuda {
 
@@ -273,7 +274,6 @@ template <int Each> cudaError_t launchNorm(const TowerNormArgs &args, cudaStream
     return cudaErrorNotSupported;
 }
 
-bool isAligned(const void *data) { return reinterpret_cast<std::uintptr_t>(data) % 16 == 0; }
 
 } // namespace
 
