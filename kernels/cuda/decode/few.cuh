@@ -407,9 +407,11 @@ __device__ inline bool findSlots(const ProductArgs &args, int slot, Found &found
 struct Beside {
     float slots = 0.0F, old = 0.0F;
 };
-__device__ inline Beside besideOf(const ProductArgs &args, int row, int head, int index, int out)
+// `Together` slots are read at a time.
+template <int Together = 4> __device__ inline Beside besideOf(const ProductArgs &args, int row, int head, int index, int out)
 {
     Beside result;
+#pragma unroll Together
     for (int k = 0; args.slots != nullptr && k < args.slotsPerToken; ++k) {
         const int from = row * args.slotsPerToken + k;
         const float weight = args.slotIds[from] >= 0 ? args.slotWeights[from] : 0.0F;

@@ -215,21 +215,41 @@ template <DType Type> __device__ inline void put(Stage<Type> &stage, const Value
         stage.scale = exponent == 255U ? __uint_as_float(0x7FC00000U) : __uint_as_float((exponent - 21U) << 23);
 }
 
-// A warp's spans of the row, times the norm's gain if there is one; returned is the sum of the squares then. Two spans are on
-// the way while one is written.
+// Waits for the kernel in front. A warp's spans of the row, times the norm's gain if there is one; returned is the sum of the squares
+// then. Two spans are on the way while one is written.
 template <DType Type>
 __device__ inline float prepare(Stage<Type> *stages, const ProductArgs &args, int spans, int warp, int warps)
 {
     const int groups = args.weight.in / kGroupColumns;
     const bool normed = args.gain != nullptr;
-    Values x = few::loadValues<Type>(args.values, warp, groups);
-    Values ahead = few::loadValues<Type>(args.values, warp + warps, groups);
     Values gain{};
     Values gainAhead{};
     if (normed) {
         gain = few::loadValues<Type>(args.gain, warp, groups);
         gainAhead = few::loadValues<Type>(args.gain, warp + warps, groups);
     }
+    // The assembler moves arithmetic behind the wait, where every instruction is on a step's way, but no store: addresses are stored.
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const float *from = args.values + (warp * kGroups + lane / 4) * kGroupColumns + columnOf(Type, lane % 4, 0);
+    const float *then = from + warps * kSpan;
+    auto *slot = reinterpret_cast<volatile std::uint64_t *>(stages[warp].bytes) + 2 * lane; // of a column that comes later
+    slot[0] = reinterpret_cast<std::uint64_t>(from);
+    slot[1] = reinterpret_cast<std::uint64_t>(then);
+    const bool has = warp * kGroups + lane / 4 < groups;
+    const bool hasThen = (warp + warps) * kGroups + lane / 4 < groups;
+    const int second = columnOf(Type, lane % 4, 4) - columnOf(Type, lane % 4, 0);
+    Values x{};
+    Values ahead{};
+    waitForPrevious();
+    if (has) {
+        x.first = *reinterpret_cast<const float4 *>(from);
+        x.second = *reinterpret_cast<const float4 *>(from + second);
+    }
+    if (hasThen) {
+        ahead.first = *reinterpret_cast<const float4 *>(then);
+        ahead.second = *reinterpret_cast<const float4 *>(then + second);
+    }
+    __syncwarp(); // the slots are another's now
     float squares = 0.0F;
 #pragma unroll 1
     for (int span = warp; span < spans; span += warps) {
@@ -472,6 +492,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
         waitForPrevious();
         meetAsker(warps, true);
         float square = 0.0F;
+#pragma unroll 1
         for (int w = 0; w < warps; ++w)
             square = __fadd_rn(square, squares[w]);
         const float scale = few::normScale(square, args.weight.in, args.epsilon);
@@ -489,7 +510,6 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
     unsigned parity = 0;
     int turn = 0;
     int finisher = 0; // the warp that ends this turn: no division on the way to the first result
-    waitForPrevious();
     squares[warp] = prepare<Type>(stages, args, spans, warp, warps);
     __syncwarp();
     if (!Gated && args.normed != nullptr)
@@ -501,7 +521,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
         const bool finishes = finisher == warp;
         few::Beside beside;
         if (!Gated && finishes && lane < kTileRows && index < out)
-            beside = few::besideOf(args, place.slot, 0, index, out);
+            beside = few::besideOf<1>(args, place.slot, 0, index, out);
         float totals[2] = {};
         float others[2] = {}; // of the other matrix
         bool known = true;
@@ -569,8 +589,6 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                     value += args.bias[index];
                 if (!Gated)
                     value = __fadd_rn(value, beside.slots);
-                if (!Gated && !args.accumulate && args.activation != Activation::None)
-                    value = activated(value, args.activation);
                 float *target = place.shared ? args.sharedOutput : args.output + place.slot * args.outputStride;
                 target[index] = !Gated && args.accumulate ? __fadd_rn(beside.old, value) : value;
             }
@@ -639,6 +657,8 @@ template <DType Type> cudaError_t launchRing(const ProductArgs &args, cudaStream
         return cudaErrorNotSupported;
     const bool gated = args.up.data != nullptr;
     if (gated && !args.routes) // few.cuh is faster (tests/bench/RESULTS.md)
+        return cudaErrorNotSupported;
+    if (!gated && !args.accumulate && args.activation != Activation::None) // rare, and code that all others would fetch
         return cudaErrorNotSupported;
     const bool last = !gated && args.weight.out > 1024 * kTileRows; // of a step: nothing finds room beside it
     const ring::Plan plan = ring::planOf<Type>(args.weight.shape, sharingOf(args));
