@@ -112,6 +112,8 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
     auto *partial = reinterpret_cast<float *>(after + warps * columnBytes); // [term][part][output]
     const int group = warp / plan.group;
     const int member = warp % plan.group;
+    // Stored, so that the divisions are not moved behind the wait; a column comes there later.
+    *(reinterpret_cast<volatile int *>(column) + lane) = group * kMostDownWarps + member;
     const int spans = (args.weight.shape.units + kUnits - 1) / kUnits;
     const int sharedSpans = (shared.weight.shape.units + kUnits - 1) / kUnits;
     __syncthreads();
@@ -124,6 +126,10 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
     waitForPrevious();
     const int firstStep = min(group, steps - 1); // there may be more groups than steps
     Values next = valuesOf(firstStep, 0);
+    // Lane k has the k-th expert and its share, for where they are asked for.
+    const int expert = lane < slots ? args.ids[lane] : -1;
+    const float slotWeight = expert >= 0 ? shared.slotWeights[lane] : 0.0F;
+    __syncwarp();
     int before = 0; // steps of the tiles before
 #pragma unroll 1
     for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += static_cast<int>(gridDim.x), before += steps) {
@@ -132,8 +138,10 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
         const float old = mine && shared.accumulate ? shared.output[index] : 0.0F;
         float totals[2] = {};
         int step = group;
-        int turns = (before + step) / plan.stages; // of the ring
-        int stage = before + step - turns * plan.stages;
+        int turns = 0; // of the ring
+        int stage = before + step;
+        for (; stage >= plan.stages; stage -= plan.stages)
+            ++turns;
 #pragma unroll 1
         for (int round = 0; step < steps;) {
             const std::uint8_t *bytes = memory + stage * plan.stageBytes;
@@ -141,7 +149,8 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
             const int term = isShared ? slots : step - plan.shared.chunks;
             const int local = round * plan.group + member;
             const int span = isShared ? step * plan.group * plan.rounds + local : local;
-            const bool works = (isShared || args.ids[term] >= 0) && span < (isShared ? sharedSpans : spans);
+            const bool isChosen = __shfl_sync(kAllLanes, expert, term) >= 0; // the shared one's lane has none
+            const bool works = (isShared || isChosen) && span < (isShared ? sharedSpans : spans);
             const bool isLast = round + 1 == plan.rounds;
             const int nextStep = step + (isLast ? plan.groups : 0);
             const Values now = next;
@@ -192,22 +201,27 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
         }
         meet(warps);
 #pragma unroll 1
-        for (int i = static_cast<int>(threadIdx.x); i < (slots + 1) * kTileRows; i += warps * 32) {
-            const int term = i / kTileRows;
-            const int count = term == slots ? sharedSpans : args.ids[term] >= 0 ? plan.group : 0;
+        for (int first = warp * 32; first < (slots + 1) * kTileRows; first += warps * 32) {
+            const int i = first + lane;
+            const int term = min(i / kTileRows, slots);
+            const bool isChosen = __shfl_sync(kAllLanes, expert, term) >= 0;
+            const int count = term == slots ? sharedSpans : isChosen ? plan.group : 0;
             float value = 0.0F;
 #pragma unroll 4
             for (int span = 0; span < count; ++span)
                 value = __fadd_rn(value, partial[(term * plan.parts + span) * kTileRows + i % kTileRows]);
-            values[term][i % kTileRows] = value;
+            if (i < (slots + 1) * kTileRows)
+                values[term][i % kTileRows] = value;
         }
         meet(warps);
-        if (mine) {
+        if (warp == 0) {
             float sum = 0.0F;
+#pragma unroll 1
             for (int k = 0; k < slots; ++k)
-                sum = __fmaf_rn(args.ids[k] >= 0 ? shared.slotWeights[k] : 0.0F, values[k][threadIdx.x], sum);
-            const float value = __fadd_rn(values[slots][threadIdx.x], sum);
-            shared.output[index] = shared.accumulate ? __fadd_rn(old, value) : value;
+                sum = __fmaf_rn(__shfl_sync(kAllLanes, slotWeight, k), values[k][lane % kTileRows], sum);
+            const float value = __fadd_rn(values[slots][lane % kTileRows], sum);
+            if (mine)
+                shared.output[index] = shared.accumulate ? __fadd_rn(old, value) : value;
         }
         __syncwarp();
     }
