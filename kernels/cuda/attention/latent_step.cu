@@ -14,12 +14,12 @@ namespace {
 using namespace cluster;
 using namespace latent;
 
-// Grid (8, heads, rows) in clusters of eight. Tokens go to the blocks in tiles of 16 by absolute position, kTiles of them lie in
-// shared memory at a time: scores are a tile times the query, the result the turned tile times the probabilities. A warp
+// Grid (8, heads, rows) in clusters of eight. Tokens go to the blocks in tiles of 16 by absolute position, at most kTiles of
+// them: scores are a tile times the query, the result the turned tile times the probabilities. A warp
 // takes every eighth step of a score's columns, and 64 columns of the result, which are those that one block goes on with.
 constexpr int kTile = 16, kTiles = 3, kTilePitch = kRowWidth + 8;
 constexpr int kLanesTokens = 64; // two a lane
-static_assert(kTiles * kTile <= kLanesTokens);
+static_assert(kTiles * kTile <= kLanesTokens && kLatentStepTokens <= kTiles * kTile * kRanks);
 constexpr std::size_t kLatentBytes = sizeof(__nv_bfloat16) * kTiles * kTile * kTilePitch;
 __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStepArgs args)
 {
@@ -77,8 +77,8 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
     };
     // A warp a tile, a lane a row, the new one is made below. Rows without a token must hold numbers, since their probability
     // of zero is multiplied with them: they become copies of a neighbour, or zeros where there is none.
-    const auto load = [&](int first) {
-        const int tile = first + warp;
+    {
+        const int tile = firstTile + warp;
         const int token = (tile * kRanks + rank) * kTile + lane;
         const bool isRow = warp < kTiles && tile <= lastTile && lane < kTile && token != position;
         const bool isCopy = isRow && begin < position;
@@ -94,15 +94,12 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
             for (int i = 0; i < kRowWidth; i += 8)
                 *reinterpret_cast<uint4 *>(to + i) = make_uint4(0, 0, 0, 0);
         }
-    };
-    load(firstTile);
+    }
     // Columns of the query's rotated part, and of the new row's.
     const int column = thread % kRope;
     const Rotation rotation = rotationOf(frequency, column, pairs, in.interleaved, position, in.magnitude);
     const float scale = args.scale * kLog2E;
-    Bf16 *newest = tiles + ((lastTile - firstTile) % kTiles * kTile + position % kTile) * kTilePitch; // the owner's
-    // Where a longer context has more tiles than lie here at a time, the new row waits until its tile's turn.
-    const bool isFirstRound = lastTile - firstTile < kTiles;
+    Bf16 *newest = tiles + ((lastTile - firstTile) * kTile + position % kTile) * kTilePitch; // the owner's
     // A thread cuts a column of the head: one that W_UK takes, or one that is rotated with its partner.
     const bool isNope = thread < kNope;
     const float *x = in.projected + row * in.projectedStride + head * (kNope + kRope) + (isNope ? thread : kNope + column);
@@ -161,11 +158,9 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
             sum = __fadd_rn(sum, squares[w]);
         const float factor = rsqrtf(sum / static_cast<float>(kLatent) + in.epsilon);
         ownWord = packed(own.x * factor * gain.x, own.y * factor * gain.y);
-        if (isFirstRound) {
-            reinterpret_cast<std::uint32_t *>(newest)[thread] = ownWord;
-            if (thread < kRope)
-                newest[kLatent + thread] = __float2bfloat16_rn(ownRotated);
-        }
+        reinterpret_cast<std::uint32_t *>(newest)[thread] = ownWord;
+        if (thread < kRope)
+            newest[kLatent + thread] = __float2bfloat16_rn(ownRotated);
         if (head == 0) {
             reinterpret_cast<std::uint32_t *>(cacheRow)[thread] = ownWord;
             if (thread < kRope)
@@ -191,98 +186,74 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
         cut(__fmul_rn(__fadd_rn(a.y, b.y), scale), queryPieces + 2 * thread + 1, kTilePitch);
     }
 
-    float maximum = kLowest;
-    float total = 0.0F;
+    const int count = lastTile + 1 - firstTile; // none: below one
     float result[4][4] = {};
-    int parity = 0;
-#pragma unroll 1
-    for (int first = firstTile; first <= lastTile; first += kTiles, parity ^= 1) {
-        const int count = min(kTiles, lastTile + 1 - first);
-        if (isOwner && !isFirstRound && first + count > lastTile) {
-            reinterpret_cast<std::uint32_t *>(newest)[thread] = ownWord;
-            if (thread < kRope)
-                newest[kLatent + thread] = __float2bfloat16_rn(ownRotated);
-        }
-        waitForPhase(&tilesBarrier, parity);
-        __syncthreads(); // the query's pieces, the new row
-        float scores[kTiles][4] = {};
-        const Bf16 *right = pieceOf(queryPieces, kTilePitch) + lane % 4 * 2;
+    waitForPhase(&tilesBarrier, 0);
+    __syncthreads(); // the query's pieces, the new row
+    float scores[kTiles][4] = {};
+    const Bf16 *right = pieceOf(queryPieces, kTilePitch) + lane % 4 * 2;
 #pragma unroll
-        for (int step = 0; step < (kRowWidth / 16 + kWarps - 1) / kWarps; ++step) {
-            const int k = (step * kWarps + warp) * 16;
-            if (k >= kRowWidth)
-                break;
-            const std::uint32_t b0 = *reinterpret_cast<const std::uint32_t *>(right + k);
-            const std::uint32_t b1 = *reinterpret_cast<const std::uint32_t *>(right + k + 8);
-#pragma unroll
-            for (int tile = 0; tile < kTiles; ++tile) {
-                if (tile >= count)
-                    break;
-                std::uint32_t a[4];
-                loadFour(a, tiles + (tile * kTile + lane % 16) * kTilePitch + k + lane / 16 * 8);
-                multiply(scores[tile], a, b0, b1);
-            }
-        }
-#pragma unroll
-        for (int tile = 0; tile < kTiles; ++tile) {
-            const float low = sumOf(scores[tile], false);
-            const float high = sumOf(scores[tile], true);
-            if (lane % 4 == 0) {
-                partial[warp][tile * kTile + lane / 4] = low;
-                partial[warp][tile * kTile + lane / 4 + 8] = high;
-            }
-        }
-        __syncthreads();
-        float mine[2];
-        float most = maximum;
-#pragma unroll
-        for (int i = 0; i < 2; ++i) { // every warp the same
-            const int at = i * 32 + lane;
-            mine[i] = 0.0F;
-#pragma unroll
-            for (int w = 0; w < kWarps; ++w)
-                mine[i] = __fadd_rn(mine[i], partial[w][at]);
-            const int token = ((first + at / kTile) * kRanks + rank) * kTile + at % kTile;
-            mine[i] = at < kTiles * kTile && token >= begin && token <= position ? mine[i] : -INFINITY;
-            most = fmaxf(most, mine[i]);
-        }
-        most = warpMax(most);
-        const float before = powerOfTwo(maximum - most);
-        maximum = most;
-        mine[0] = powerOfTwo(mine[0] - most);
-        mine[1] = powerOfTwo(mine[1] - most);
-        total = __fmaf_rn(total, before, warpSum(__fadd_rn(mine[0], mine[1])));
-        auto *pieces = reinterpret_cast<Bf16 *>(probabilities[warp]); // [2][64], two pieces: 16 bits of them
-        const Bf16 top[2] = {__float2bfloat16_rn(mine[0]), __float2bfloat16_rn(mine[1])};
-        pieces[lane] = top[0];
-        pieces[32 + lane] = top[1];
-        pieces[64 + lane] = __float2bfloat16_rn(__fsub_rn(mine[0], __bfloat162float(top[0])));
-        pieces[96 + lane] = __float2bfloat16_rn(__fsub_rn(mine[1], __bfloat162float(top[1])));
-        __syncwarp();
-#pragma unroll
-        for (int m = 0; m < 4; ++m) {
-#pragma unroll
-            for (int i = 0; i < 4; ++i)
-                result[m][i] = __fmul_rn(result[m][i], before);
-        }
+    for (int step = 0; step < (kRowWidth / 16 + kWarps - 1) / kWarps; ++step) {
+        const int k = (step * kWarps + warp) * 16;
+        if (k >= kRowWidth)
+            break;
+        const std::uint32_t b0 = *reinterpret_cast<const std::uint32_t *>(right + k);
+        const std::uint32_t b1 = *reinterpret_cast<const std::uint32_t *>(right + k + 8);
 #pragma unroll
         for (int tile = 0; tile < kTiles; ++tile) {
             if (tile >= count)
                 break;
-            const Bf16 *of = pieces + min(lane / 4, 1) * 64 + tile * kTile + lane % 4 * 2;
-            const std::uint32_t b0 = *reinterpret_cast<const std::uint32_t *>(of);
-            const std::uint32_t b1 = *reinterpret_cast<const std::uint32_t *>(of + 8);
-#pragma unroll
-            for (int m = 0; m < 4; ++m) {
-                std::uint32_t a[4]; // turned: rows are columns of the cache
-                loadFourTurned(a, tiles + (tile * kTile + lane / 16 * 8 + lane % 8) * kTilePitch + warp * kOwn + m * 16 + lane / 8 % 2 * 8);
-                multiply(result[m], a, b0, b1);
-            }
+            std::uint32_t a[4];
+            loadFour(a, tiles + (tile * kTile + lane % 16) * kTilePitch + k + lane / 16 * 8);
+            multiply(scores[tile], a, b0, b1);
         }
-        if (first + kTiles <= lastTile) {
-            __syncthreads(); // the tiles are used
-            endUse();
-            load(first + kTiles);
+    }
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+        const float low = sumOf(scores[tile], false);
+        const float high = sumOf(scores[tile], true);
+        if (lane % 4 == 0) {
+            partial[warp][tile * kTile + lane / 4] = low;
+            partial[warp][tile * kTile + lane / 4 + 8] = high;
+        }
+    }
+    __syncthreads();
+    float mine[2];
+    float maximum = kLowest;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) { // every warp the same
+        const int at = i * 32 + lane;
+        mine[i] = 0.0F;
+#pragma unroll
+        for (int w = 0; w < kWarps; ++w)
+            mine[i] = __fadd_rn(mine[i], partial[w][at]);
+        const int token = ((firstTile + at / kTile) * kRanks + rank) * kTile + at % kTile;
+        mine[i] = at < kTiles * kTile && token >= begin && token <= position ? mine[i] : -INFINITY;
+        maximum = fmaxf(maximum, mine[i]);
+    }
+    maximum = warpMax(maximum);
+    mine[0] = powerOfTwo(mine[0] - maximum);
+    mine[1] = powerOfTwo(mine[1] - maximum);
+    const float total = warpSum(__fadd_rn(mine[0], mine[1]));
+    auto *shares = reinterpret_cast<Bf16 *>(probabilities[warp]); // [2][64], two pieces: 16 bits of them
+    const Bf16 top[2] = {__float2bfloat16_rn(mine[0]), __float2bfloat16_rn(mine[1])};
+    shares[lane] = top[0];
+    shares[32 + lane] = top[1];
+    shares[64 + lane] = __float2bfloat16_rn(__fsub_rn(mine[0], __bfloat162float(top[0])));
+    shares[96 + lane] = __float2bfloat16_rn(__fsub_rn(mine[1], __bfloat162float(top[1])));
+    __syncwarp();
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+        if (tile >= count)
+            break;
+        const Bf16 *of = shares + min(lane / 4, 1) * 64 + tile * kTile + lane % 4 * 2;
+        const std::uint32_t b0 = *reinterpret_cast<const std::uint32_t *>(of);
+        const std::uint32_t b1 = *reinterpret_cast<const std::uint32_t *>(of + 8);
+#pragma unroll
+        for (int m = 0; m < 4; ++m) {
+            std::uint32_t a[4]; // turned: rows are columns of the cache
+            loadFourTurned(a, tiles + (tile * kTile + lane / 16 * 8 + lane % 8) * kTilePitch + warp * kOwn + m * 16 + lane / 8 % 2 * 8);
+            multiply(result[m], a, b0, b1);
         }
     }
 
