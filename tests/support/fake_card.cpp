@@ -31,7 +31,8 @@ struct Header {
     void *block;
     std::size_t bytes;
 };
-constexpr std::int32_t kChosen = 40, kShortTokens = 1024;
+constexpr std::int32_t kChosen = 40;
+constexpr std::int32_t kLimits[] = {320, 384}; // tokens from which on other kernels of the plug-in take a row
 
 plugin::StepNumbers lastStep;
 
@@ -176,7 +177,7 @@ void beginStep(void *, const std::int32_t *ids, const std::int32_t *positions, s
     plugin::setNumbers(step, {ids, count}, {positions, count}, {sequences, static_cast<std::size_t>(sequenceCount)}, blockTokens);
     const std::vector<std::int32_t> chosen(count, kChosen);
     fakeCard.answerSteps += step.isDecode ? 1 : 0;
-    fakeCard.foreseenSteps += plugin::canForesee(lastStep, kShortTokens) && plugin::isForeseen(lastStep, chosen, step) ? 1 : 0;
+    fakeCard.foreseenSteps += plugin::canForesee(lastStep, kLimits) && plugin::isForeseen(lastStep, chosen, step) ? 1 : 0;
     lastStep = std::move(step);
 }
 
