@@ -132,9 +132,12 @@ void ChatSession::restore(const StoredConversation &stored)
             TranscriptPicture place = shown(picture);
             place.size = QSize(part.width, part.height);
             message.pictures.push_back(place);
+            ++m_attachments;
             m_store.loadAttachment(part.sha256, this, [this, sha256 = part.sha256, name = part.name](const QByteArray &encoded) {
+                --m_attachments;
                 if (!encoded.isEmpty())
                     m_reading.insert(m_loader.loadBytes(encoded, name), sha256);
+                sendIfPicturesAreThere();
             });
         }
         if (row.role == StoredRole::Assistant) {
@@ -179,10 +182,15 @@ void ChatSession::onPictureRead(quint64 number, const LoadedPicture *picture)
             });
         }
     }
-    if (m_waitingForPictures && m_reading.isEmpty()) {
-        m_waitingForPictures = false;
-        sendRequest();
-    }
+    sendIfPicturesAreThere();
+}
+
+void ChatSession::sendIfPicturesAreThere()
+{
+    if (!m_waitingForPictures || readsPictures())
+        return;
+    m_waitingForPictures = false;
+    sendRequest();
 }
 
 void ChatSession::setModelKey(const QString &key)
@@ -313,7 +321,7 @@ void ChatSession::startAnswer()
         .sampler = m_parameters.toJson()});
     m_turns.push_back(turn);
     // A chat that was just opened may still be reading its pictures back.
-    m_waitingForPictures = !m_reading.isEmpty();
+    m_waitingForPictures = readsPictures();
     if (!m_waitingForPictures)
         sendRequest();
     emit changed();

@@ -94,6 +94,8 @@ private:
     void onFinished(AnswerState state);
     void showBoxes(int answer); // what the answer in this row points at, on its question's pictures
     void onPictureRead(quint64 number, const LoadedPicture *picture);
+    [[nodiscard]] bool readsPictures() const { return m_attachments > 0 || !m_reading.isEmpty(); }
+    void sendIfPicturesAreThere();
     void dropFrom(int index);
     [[nodiscard]] RowId leaf() const { return m_turns.isEmpty() ? 0 : m_turns.back().id; }
 
@@ -110,6 +112,7 @@ private:
     RunningAnswer m_answer;
     int m_usedTokens = 0;
     bool m_waitingForPictures = false;
+    int m_attachments = 0;             // pictures that the store has yet to bring
     QHash<quint64, QString> m_reading; // loader's number -> sha256
 };
 

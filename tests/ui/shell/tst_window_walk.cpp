@@ -143,10 +143,17 @@ void TestWindowWalk::whatIsNamedIsFramedAndFramedAgainLater()
     const auto application = start();
     MainWindow &window = application->window();
     window.show();
+    bool isOpen = false;
+    connect(window.chatPage(), &ChatPage::currentChanged, this, [&](qint64 id) {
+        if (id != conversation || isOpen)
+            return;
+        isOpen = true;
+        QCOMPARE(window.chatPage()->session()->messages()->count(), 2);
+        QCOMPARE(window.chatPage()->session()->messages()->at(0).pictures.value(0).boxes.value(0).place, framed);
+        window.chatPage()->regenerate(); // asks the same again, before the picture has been read back
+    });
     window.chatPage()->openConversation(conversation);
-    QTRY_COMPARE(window.chatPage()->session()->messages()->count(), 2);
-    QCOMPARE(window.chatPage()->session()->messages()->at(0).pictures.value(0).boxes.value(0).place, framed);
-    window.chatPage()->regenerate(); // asks the same again
+    QTRY_VERIFY(isOpen);
     QTRY_COMPARE_WITH_TIMEOUT(window.chatPage()->session()->isRunning(), false, 25000);
     QTRY_COMPARE(window.chatPage()->session()->messages()->at(0).pictures.value(0).boxes.value(0).place, framed);
 }
