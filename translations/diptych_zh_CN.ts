@@ -469,6 +469,10 @@
 <context>
     <name>ui::ChatSession</name>
     <message>
+        <source>The picture %1 of this chat is gone: %2</source>
+        <translation>这个对话的图片 %1 已丢失：%2</translation>
+    </message>
+    <message>
         <source>Answer finished, %1 tokens</source>
         <translation>回答完成，%1 个词元</translation>
     </message>

@@ -172,6 +172,7 @@ ChatSession *ChatPage::makeSession()
             emit currentChanged(id);
     });
     connect(session, &ChatSession::answerFinished, this, &ChatPage::statusMessage);
+    connect(session, &ChatSession::problem, this, &ChatPage::statusMessage);
     return session;
 }
 

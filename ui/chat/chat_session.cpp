@@ -96,7 +96,11 @@ ChatSession::ChatSession(EngineService &engine, ModelLibrary &library, Conversat
 {
     connect(&loader, &ImageLoader::loaded, this,
         [this](quint64 number, const LoadedPicture &picture) { onPictureRead(number, &picture); });
-    connect(&loader, &ImageLoader::failed, this, [this](quint64 number) { onPictureRead(number, nullptr); });
+    connect(&loader, &ImageLoader::failed, this, [this](quint64 number, const QString &name, const QString &sentence) {
+        if (m_reading.contains(number)) // not the composer's
+            emit problem(tr("The picture %1 of this chat is gone: %2").arg(name, sentence));
+        onPictureRead(number, nullptr);
+    });
     connect(&m_answer, &RunningAnswer::finished, this, &ChatSession::onFinished);
 }
 
@@ -135,9 +139,7 @@ void ChatSession::restore(const StoredConversation &stored)
             ++m_attachments;
             m_store.loadAttachment(part.sha256, this, [this, sha256 = part.sha256, name = part.name](const QByteArray &encoded) {
                 --m_attachments;
-                if (!encoded.isEmpty())
-                    m_reading.insert(m_loader.loadBytes(encoded, name), sha256);
-                sendIfPicturesAreThere();
+                m_reading.insert(m_loader.loadBytes(encoded, name), sha256);
             });
         }
         if (row.role == StoredRole::Assistant) {

@@ -80,6 +80,7 @@ signals:
     void changed();                     // running or not, title, model, tokens
     void conversationCreated(qint64 id);
     void answerFinished(const QString &summary); // for the status line and screen readers
+    void problem(const QString &sentence);       // a picture cannot be read back; answers go on without it
 
 private:
     struct Turn {

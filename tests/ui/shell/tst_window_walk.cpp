@@ -156,6 +156,16 @@ void TestWindowWalk::whatIsNamedIsFramedAndFramedAgainLater()
     QTRY_VERIFY(isOpen);
     QTRY_COMPARE_WITH_TIMEOUT(window.chatPage()->session()->isRunning(), false, 25000);
     QTRY_COMPARE(window.chatPage()->session()->messages()->at(0).pictures.value(0).boxes.value(0).place, framed);
+
+    // Without the file the chat opens all the same and says what is missing.
+    QVERIFY(QDir(m_folder.filePath(QStringLiteral("data/attachments"))).removeRecursively());
+    QStringList said;
+    connect(window.chatPage(), &ChatPage::statusMessage, this, [&](const QString &text) { said += text; });
+    window.chatPage()->newChat();
+    window.chatPage()->openConversation(conversation);
+    QTRY_COMPARE(said.size(), 1);
+    QVERIFY2(said[0].contains(QStringLiteral("shapes.png")), qPrintable(said[0]));
+    QCOMPARE(window.chatPage()->session()->messages()->count(), 2);
 }
 
 void TestWindowWalk::everyPageOpensInBothLanguagesAndThemes()
