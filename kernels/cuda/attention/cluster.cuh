@@ -7,6 +7,7 @@
 
 #include "cuda/attention/prepare.cuh"
 #include "cuda/common/bulk.cuh"
+#include "cuda/common/settle.cuh"
 
 #include <cuda_bf16.h>
 
@@ -147,11 +148,6 @@ __device__ inline float frequencyOf(const float *frequencies, int column, int pa
 {
     return column < 2 * pairs ? __ldg(frequencies + prepare::pairOf(column, pairs, interleaved)) : 0.0F;
 }
-
-// What follows from arguments is made here, before a wait, and not where it is used: the assembler moves arithmetic behind waits,
-// where every instruction of it is on a step's way, but no store. `slot`: shared, the thread's own.
-__device__ inline void settle(volatile std::uint64_t *slot, const void *x) { *slot = reinterpret_cast<std::uint64_t>(x); }
-__device__ inline void settle(volatile std::uint64_t *slot, std::int64_t x) { *slot = static_cast<std::uint64_t>(x); }
 
 template <typename Args> cudaError_t launchClusters(void (*kernel)(const Args), std::size_t sharedBytes, int heads, int rows, cudaStream_t stream, const Args &args)
 {

@@ -104,11 +104,7 @@ template <int Dim> __global__ void __maxnreg__(128) partsKernel(const HeadsLongA
     const float *newFrom = (thread < Dim ? in.key : in.value) + rowStart + kvHead * Dim + column;
     const float *newPartner = thread < Dim ? newFrom + rotation.partner - column : newFrom;
     const float scale = all.step.scale * kLog2E;
-    settle(settled + thread, asked);
-    settle(settled + thread, askedPartner);
-    settle(settled + thread, newFrom);
-    settle(settled + thread, newPartner);
-    settle(settled + thread, newest);
+    settle(settled + thread, asked, askedPartner, newFrom, newPartner, newest);
     waitForPrevious();
 
     constexpr int turns = kMostGroup / atOnce;

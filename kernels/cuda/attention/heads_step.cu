@@ -112,11 +112,7 @@ __global__ void __launch_bounds__(kThreads, Group <= 4 ? 2 : 1) headsStepKernel(
     const float *newFrom = (thread < Dim ? in.key : in.value) + from + kvHead * Dim + column;
     const float *newPartner = thread < Dim ? newFrom + rotation.partner - column : newFrom;
     const std::int64_t to = wordOf(slotOf(position));
-    settle(settled + thread, queryFrom);
-    settle(settled + thread, queryPartner);
-    settle(settled + thread, newFrom);
-    settle(settled + thread, newPartner);
-    settle(settled + thread, to);
+    settle(settled + thread, queryFrom, queryPartner, newFrom, newPartner, to);
     waitForPrevious();
     constexpr int atOnce = kThreads / Dim, turns = (Group + atOnce - 1) / atOnce; // heads
     float own[turns] = {};

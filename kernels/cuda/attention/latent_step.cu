@@ -118,11 +118,7 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
         cacheRow += slotOf(position) * kRowWidth;
     }
     auto *settled = reinterpret_cast<std::uint64_t *>(partial) + thread;
-    settle(settled, x);
-    settle(settled, partner);
-    settle(settled, latent + 2 * thread);
-    settle(settled, latentPartner);
-    settle(settled, cacheRow);
+    settle(settled, x, partner, latent + 2 * thread, latentPartner, cacheRow);
     waitForPrevious();
 
     float2 own = make_float2(0.0F, 0.0F);
@@ -150,14 +146,13 @@ __global__ void __launch_bounds__(kThreads, 3) latentStepKernel(const LatentStep
             squares[warp] = sum;
     }
     __syncthreads();
-    std::uint32_t ownWord = 0;
     if (isOwner) {
         float sum = 0.0F;
 #pragma unroll
         for (int w = 0; w < kWarps; ++w)
             sum = __fadd_rn(sum, squares[w]);
         const float factor = rsqrtf(sum / static_cast<float>(kLatent) + in.epsilon);
-        ownWord = packed(own.x * factor * gain.x, own.y * factor * gain.y);
+        const std::uint32_t ownWord = packed(own.x * factor * gain.x, own.y * factor * gain.y);
         reinterpret_cast<std::uint32_t *>(newest)[thread] = ownWord;
         if (thread < kRope)
             newest[kLatent + thread] = __float2bfloat16_rn(ownRotated);

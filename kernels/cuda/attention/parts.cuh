@@ -37,10 +37,8 @@ struct Parts {
         , statisticBytes(static_cast<unsigned>((end - even) / 2 + 1) * static_cast<unsigned>(2 * sizeof(float2)))
     {
         auto *slot = reinterpret_cast<std::uint64_t *>(sums.columns);
-        if (threadIdx.x == 0) { // who asks
-            cluster::settle(slot, from);
-            cluster::settle(slot, statisticsFrom);
-        }
+        if (threadIdx.x == 0) // who asks
+            settle(slot, from, statisticsFrom);
     }
     // One thread, before the others may wait.
     __device__ void expect(Sums &sums) const

@@ -10,6 +10,7 @@
 // Bound: weight bytes over memory bandwidth.
 
 #include "cuda/common/bulk.cuh"
+#include "cuda/common/settle.cuh"
 #include "cuda/decode/few.cuh"
 #include "cuda/routing/small.cuh"
 
@@ -228,13 +229,12 @@ __device__ inline float prepare(Stage<Type> *stages, const ProductArgs &args, in
         gain = few::loadValues<Type>(args.gain, warp, groups);
         gainAhead = few::loadValues<Type>(args.gain, warp + warps, groups);
     }
-    // The assembler moves arithmetic behind the wait, where every instruction is on a step's way, but no store: addresses are stored.
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const float *from = args.values + (warp * kGroups + lane / 4) * kGroupColumns + columnOf(Type, lane % 4, 0);
     const float *then = from + warps * kSpan;
-    auto *slot = reinterpret_cast<volatile std::uint64_t *>(stages[warp].bytes) + 2 * lane; // of a column that comes later
-    slot[0] = reinterpret_cast<std::uint64_t>(from);
-    slot[1] = reinterpret_cast<std::uint64_t>(then);
+    auto *slot = reinterpret_cast<std::uint64_t *>(stages[warp].bytes) + 2 * lane; // of a column that comes later
+    settle(slot, from);
+    settle(slot + 1, then);
     const bool has = warp * kGroups + lane / 4 < groups;
     const bool hasThen = (warp + warps) * kGroups + lane / 4 < groups;
     const int second = columnOf(Type, lane % 4, 4) - columnOf(Type, lane % 4, 0);
