@@ -293,9 +293,10 @@ Status Check::expertsOfManyShapes()
         std::int64_t hidden = 512, inter = 256, sharedInter = 512;
         int count = 24;
     };
-    // The last as files have it: experts of 1,408 columns have no super-blocks.
+    // The last ones as files have them: experts of 1,408 and 896 columns have no super-blocks.
     for (const Case &c : {Case{DType::BF16, DType::BF16, DType::BF16}, Case{DType::Q4_K, DType::Q4_K, DType::Q4_K}, Case{DType::Q5_0, DType::Q5_0, DType::Q5_0},
-             Case{DType::F8E4M3, DType::F8E4M3, DType::F8E4M3}, Case{DType::Q4_K, DType::Q5_0, DType::Q4_K, 2048, 1408, 2816, 7}}) {
+             Case{DType::F8E4M3, DType::F8E4M3, DType::F8E4M3}, Case{DType::Q4_K, DType::Q5_0, DType::Q4_K, 2048, 1408, 2816, 7},
+             Case{DType::Q5_K, DType::Q8_0, DType::Q6_K, 1280, 896, 1792, 40}, Case{DType::Q6_K, DType::Q6_K, DType::Q6_K}, Case{DType::Q8_0, DType::Q4_0, DType::Q8_0, 544, 288, 576, 9}}) {
         const auto [type, downType, sharedDownType, hidden, inter, sharedInter, count] = c;
         if (!m_isCard && (type != DType::Q4_K || downType != DType::Q4_K))
             continue;
@@ -349,7 +350,7 @@ Status Check::expertsOfManyShapes()
             const std::string name = std::string("experts and a shared one") + (automatic ? ", automatic, " : routing == Routing::WithRouter ? ", with the router, " : ", ")
                 + std::string(kernels::dtypeInfo(type).name);
             const std::string detail = text(hidden) + ", 5 of " + text(count);
-            for (const std::int64_t rows : {1, 8, 11, 130}) {
+            for (const std::int64_t rows : {1, 3, 8, 11, 130}) {
                 if (rows == 130 && !m_isCard)
                     continue;
                 input = values(rows * hidden);

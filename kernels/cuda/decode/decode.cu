@@ -217,6 +217,9 @@ cudaError_t product(const ProductArgs &args, cudaStream_t stream)
     if (args.values != nullptr) {
         if (args.rows > kFewRows || !hasFew(args.weight.dtype))
             return cudaErrorNotSupported;
+        const cudaError_t several = expertsRows(args, stream);
+        if (several != cudaErrorNotSupported)
+            return several;
         const bool isK = args.weight.dtype == DType::Q4_K || args.weight.dtype == DType::Q5_K || args.weight.dtype == DType::Q6_K;
         const cudaError_t one = isK ? ringOfKTypes(args, stream) : ringOfLegacyTypes(args, stream);
         if (one != cudaErrorNotSupported)

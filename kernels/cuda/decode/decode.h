@@ -120,5 +120,6 @@ cudaError_t fewOfLegacyTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t fewOfKTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t ringOfLegacyTypes(const ProductArgs &args, cudaStream_t stream); // cudaErrorNotSupported: not these shapes
 cudaError_t ringOfKTypes(const ProductArgs &args, cudaStream_t stream);
+cudaError_t expertsRows(const ProductArgs &args, cudaStream_t stream); // experts of several rows; the same
 
 } // namespace kernels::cuda
