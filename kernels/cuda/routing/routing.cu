@@ -286,7 +286,7 @@ template <int Each, bool Small> __global__ void __launch_bounds__(kRouterThreads
     for (int i = 0; i < Each; ++i) {
         const int column = (i * 32 + lane) * 4;
         weight[i] = mine && column < args.columns
-            ? __ldg(reinterpret_cast<const float4 *>(args.weight + static_cast<std::int64_t>(expert) * args.columns + column))
+            ? *reinterpret_cast<const float4 *>(args.weight + static_cast<std::int64_t>(expert) * args.columns + column)
             : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
     }
     float gain[valuesEach];
