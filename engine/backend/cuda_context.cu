@@ -194,8 +194,13 @@ kc::SplitView Context::splitIn(void *memory, std::int64_t rows, std::int64_t col
 kc::SplitView Context::splitFor(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride)
 {
     auto entry = std::find_if(m_splits.begin(), m_splits.end(), [&](const Split &s) { return s.data == data; });
+    // Every number of rows has addresses of its own. A recorded step writes each form before it reads it, so it may share
+    // the memory of one with other steps.
+    if (entry == m_splits.end() && m_splits.size() >= kMostSplits)
+        entry = smallestFree(m_splits, splitBytes(rows, columns));
     if (entry == m_splits.end())
         entry = m_splits.insert(entry, Split{data, 0, 0, 0, {}, false});
+    entry->data = data;
     entry->valid = false;
     if (!grow(entry->memory, splitBytes(rows, columns)))
         return {};
@@ -204,6 +209,16 @@ kc::SplitView Context::splitFor(const float *data, std::int64_t rows, std::int64
     entry->stride = stride;
     entry->valid = true;
     return splitIn(entry->memory.data, rows, columns);
+}
+
+std::vector<Context::Split>::iterator Context::smallestFree(std::vector<Split> &forms, std::size_t bytes)
+{
+    auto found = forms.end();
+    for (auto form = forms.begin(); form != forms.end(); ++form) {
+        if (!form->valid && form->memory.bytes >= bytes && (found == forms.end() || form->memory.bytes < found->memory.bytes))
+            found = form;
+    }
+    return found;
 }
 
 kc::SplitView Context::findSplit(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride)
@@ -245,12 +260,8 @@ __nv_bfloat16 *Context::narrowFor(const float *data, std::int64_t rows, std::int
     // that are large enough first, the smallest of them, so that prompts after the longest take nothing more.
     const std::size_t bytes = static_cast<std::size_t>(rows * columns) * sizeof(__nv_bfloat16);
     auto entry = std::find_if(m_narrows.begin(), m_narrows.end(), [&](const Split &s) { return s.data == data; });
-    if (entry == m_narrows.end()) {
-        for (auto other = m_narrows.begin(); other != m_narrows.end(); ++other) {
-            if (!other->valid && other->memory.bytes >= bytes && (entry == m_narrows.end() || other->memory.bytes < entry->memory.bytes))
-                entry = other;
-        }
-    }
+    if (entry == m_narrows.end())
+        entry = smallestFree(m_narrows, bytes);
     if (entry == m_narrows.end() && m_narrows.size() >= kMostNarrows)
         entry = std::find_if(m_narrows.begin(), m_narrows.end(), [](const Split &s) { return !s.valid; });
     if (entry == m_narrows.end() && m_narrows.size() >= kMostNarrows)

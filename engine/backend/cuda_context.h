@@ -267,7 +267,10 @@ private:
         bool valid;
     };
     static constexpr std::size_t kMostNarrows = 6; // a layer has up to five
+    static constexpr std::size_t kMostSplits = 48; // those of steps with other numbers of rows after that
     std::vector<Split> m_splits, m_narrows;
+    // The smallest of at least so many bytes that nobody can use any more; end: none.
+    static std::vector<Split>::iterator smallestFree(std::vector<Split> &forms, std::size_t bytes);
     bool grow(Buffer &buffer, std::size_t bytes);
 };
 
