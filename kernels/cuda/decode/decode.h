@@ -121,5 +121,6 @@ cudaError_t fewOfKTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t ringOfLegacyTypes(const ProductArgs &args, cudaStream_t stream); // cudaErrorNotSupported: not these shapes
 cudaError_t ringOfKTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t expertsRows(const ProductArgs &args, cudaStream_t stream); // experts of several rows; the same
+cudaError_t plainRows(const ProductArgs &args, cudaStream_t stream);   // one matrix times several rows; the same
 
 } // namespace kernels::cuda
