@@ -42,6 +42,11 @@ __device__ inline void copyBytes(std::uint32_t shared, const void *from, std::ui
         "r"(bytes), "r"(barrier)
         : "memory");
 }
+// Asks for bytes into the card's cache; address and count multiples of 16.
+__device__ inline void askAhead(const void *from, std::uint32_t bytes)
+{
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+}
 // Before a copy writes what threads have read or written.
 __device__ inline void publishToCopies() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 

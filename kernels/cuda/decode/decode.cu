@@ -197,8 +197,10 @@ int sharingOf(const ProductArgs &args)
 {
     const int spans = (args.weight.in + kColumnSpan - 1) / kColumnSpan;
     const int tiles = (args.weight.out + kTileRows - 1) / kTileRows;
-    if (args.up.data != nullptr || args.ids != nullptr || args.heads > 1)
+    if (args.ids != nullptr || args.heads > 1)
         return 4;
+    if (args.up.data != nullptr)
+        return 8;
     const bool fits = card().sharedBytes >= 190 * 1024; // eight columns of sixteen warps
     return tiles <= 132 && spans > 8 && fits ? 16 : 8;
 }

@@ -636,13 +636,12 @@ template <DType Type> cudaError_t launchFew(const ProductArgs &args, cudaStream_
     const bool one = args.rows <= 2;
     const int tiles = (args.weight.out + kTileRows - 1) / kTileRows;
     const int sharing = sharingOf(args);
-    if (args.up.data != nullptr) {
-        if (!one)
-            return few::launch<Type, true, 4, 2, 4, 3>(args, stream);
-        if (args.ids != nullptr)
-            return few::launch<Type, true, 1, 4, 4, 3>(args, stream);
-        return tiles < 640 ? few::launch<Type, true, 1, 2, 4, 4>(args, stream) : few::launch<Type, true, 1, 4, 4, 4>(args, stream);
-    }
+    if (args.up.data != nullptr && args.ids != nullptr)
+        return one ? few::launch<Type, true, 1, 4, 4, 3>(args, stream) : few::launch<Type, true, 4, 2, 4, 3>(args, stream);
+    if (args.up.data != nullptr && !one)
+        return few::launch<Type, true, 4, 2, 8, 2>(args, stream);
+    if (args.up.data != nullptr)
+        return tiles < 640 ? few::launch<Type, true, 1, 2, 8, 2>(args, stream) : few::launch<Type, true, 1, 4, 8, 2>(args, stream);
     if (sharing == 16)
         return one ? few::launch<Type, false, 1, 1, 16, 1>(args, stream) : few::launch<Type, false, 4, 1, 16, 1>(args, stream);
     if (sharing == 8 && tiles > 1024)

@@ -217,7 +217,7 @@ template <DType Type> __device__ inline void put(Stage<Type> &stage, const Value
 }
 
 // Waits for the kernel in front. A warp's spans of the row, times the norm's gain if there is one; returned is the sum of the squares
-// then. Two spans are on the way while one is written.
+// then. Two more spans are on the way while one is written.
 template <DType Type>
 __device__ inline float prepare(Stage<Type> *stages, const ProductArgs &args, int spans, int warp, int warps)
 {
@@ -225,21 +225,26 @@ __device__ inline float prepare(Stage<Type> *stages, const ProductArgs &args, in
     const bool normed = args.gain != nullptr;
     Values gain{};
     Values gainAhead{};
+    Values gainLater{};
     if (normed) {
         gain = few::loadValues<Type>(args.gain, warp, groups);
         gainAhead = few::loadValues<Type>(args.gain, warp + warps, groups);
+        gainLater = few::loadValues<Type>(args.gain, warp + 2 * warps, groups);
     }
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const float *from = args.values + (warp * kGroups + lane / 4) * kGroupColumns + columnOf(Type, lane % 4, 0);
     const float *then = from + warps * kSpan;
+    const float *later = then + warps * kSpan;
     auto *slot = reinterpret_cast<std::uint64_t *>(stages[warp].bytes) + 2 * lane; // of a column that comes later
     settle(slot, from);
-    settle(slot + 1, then);
+    settle(slot + 1, then, later);
     const bool has = warp * kGroups + lane / 4 < groups;
     const bool hasThen = (warp + warps) * kGroups + lane / 4 < groups;
+    const bool hasLater = (warp + 2 * warps) * kGroups + lane / 4 < groups;
     const int second = columnOf(Type, lane % 4, 4) - columnOf(Type, lane % 4, 0);
     Values x{};
     Values ahead{};
+    Values afterwards{};
     waitForPrevious();
     if (has) {
         x.first = *reinterpret_cast<const float4 *>(from);
@@ -248,6 +253,10 @@ __device__ inline float prepare(Stage<Type> *stages, const ProductArgs &args, in
     if (hasThen) {
         ahead.first = *reinterpret_cast<const float4 *>(then);
         ahead.second = *reinterpret_cast<const float4 *>(then + second);
+    }
+    if (hasLater) {
+        afterwards.first = *reinterpret_cast<const float4 *>(later);
+        afterwards.second = *reinterpret_cast<const float4 *>(later + second);
     }
     __syncwarp(); // the slots are another's now
     float squares = 0.0F;
@@ -258,11 +267,13 @@ __device__ inline float prepare(Stage<Type> *stages, const ProductArgs &args, in
             squares = span == warp ? sum : __fadd_rn(squares, sum);
             few::multiplyBy(x, gain);
             gain = gainAhead;
-            gainAhead = few::loadValues<Type>(args.gain, span + 2 * warps, groups);
+            gainAhead = gainLater;
+            gainLater = few::loadValues<Type>(args.gain, span + 3 * warps, groups);
         }
         put<Type>(stages[span], x);
         x = ahead;
-        ahead = few::loadValues<Type>(args.values, span + 2 * warps, groups);
+        ahead = afterwards;
+        afterwards = few::loadValues<Type>(args.values, span + 3 * warps, groups);
     }
     return squares;
 }
@@ -402,12 +413,13 @@ private:
     }
 };
 
-// One row, one matrix a call, or experts with a shared one. Grid: as many blocks as stay on the card; block: the warps that
+// One row, one matrix a call or a gate and an up matrix, or experts that are chosen here (Routed) with a shared one. Grid: as many blocks as stay on the card; block: the warps that
 // multiply, then the one that asks for bytes.
-template <DType Type, bool Gated, int MostWarps, int Blocks>
+template <DType Type, bool Gated, bool Routed, int MostWarps, int Blocks>
 __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const ProductArgs args, const Plan plan)
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    static_assert(Gated || !Routed);
     constexpr int matrices = Gated ? 2 : 1;
     extern __shared__ __align__(128) unsigned char memory[];
     __shared__ std::uint64_t full[kMostStages];
@@ -434,15 +446,19 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
             }
             bulk::publishBarriers();
         }
+        // The norm's gain, before this block's bytes: what is asked for after those comes microseconds later.
+        const int gains = static_cast<int>(blockIdx.x) * 128;
+        if (!Routed && args.gain != nullptr && lane == 0 && gains < args.weight.in)
+            bulk::askAhead(args.gain + gains, static_cast<std::uint32_t>(min(128, args.weight.in - gains)) * sizeof(float));
         bool started = false; // the others know of the barriers
-        bool known = !Gated; // which experts
+        bool known = !Routed; // which experts
         SmallRow logits{};
         int expert = -1;
         int stage = 0;
         unsigned round = 0;
         for (Place place(plan, tiles); place.item < plan.items; place.advance(plan, tiles)) {
             std::int64_t matrix = 0;
-            if (Gated && !place.shared && !known) {
+            if (Routed && !place.shared && !known) {
                 known = true;
                 if (!started)
                     __syncthreads();
@@ -454,7 +470,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                     chosen[lane] = args.route.automatic ? weigh(expert, logits, args.route).expert : expert;
                 __syncwarp();
             }
-            if (Gated && !place.shared)
+            if (Routed && !place.shared)
                 matrix = chosen[place.slot];
 #pragma unroll 1
             for (int step = 0; step < plan.chunks * matrices; ++step) {
@@ -464,11 +480,11 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                     started = true;
                     bulk::waitFor(emptyAt + stage * 8, (round - 1) & 1);
                 }
-                const MatrixView &weight = Gated && step % 2 != 0 ? (place.shared ? args.sharedUp : args.up)
-                                                                 : (place.shared ? args.sharedWeight : args.weight);
+                const bool shared = Routed && place.shared;
+                const MatrixView &weight = Gated && step % 2 != 0 ? (shared ? args.sharedUp : args.up) : (shared ? args.sharedWeight : args.weight);
                 const std::uint8_t *from = weight.data + matrix * weight.matrixBytes + (place.tile + weight.firstTile) * shape.tileBytes;
                 if (lane == 0) {
-                    if (Gated && matrix < 0)
+                    if (Routed && matrix < 0)
                         bulk::arrive(fullAt + stage * 8); // nothing to multiply
                     else
                         fetch<Type>(ringAt + stage * plan.stageBytes, from, shape, plan, step / matrices, fullAt + stage * 8);
@@ -481,7 +497,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
         }
         if (!started)
             __syncthreads();
-        if constexpr (Gated) {
+        if constexpr (Routed) {
             if ((plan.items - 1) % static_cast<int>(gridDim.x) == static_cast<int>(blockIdx.x)) // its last item was an expert's
                 writeChoice(args.route, 0, weigh(expert, logits, args.route));
             return;
@@ -512,11 +528,12 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
     int finisher = 0; // the warp that ends this turn: no division on the way to the first result
     squares[warp] = prepare<Type>(stages, args, spans, warp, warps);
     __syncwarp();
-    if (!Gated && args.normed != nullptr)
+    if (!Routed && args.normed != nullptr)
         meetAsker(warps, false);
 #pragma unroll 1
     for (Place place(plan, tiles); place.item < plan.items; place.advance(plan, tiles)) {
-        const int out = place.shared ? args.sharedWeight.out : args.weight.out;
+        const bool shared = Routed && place.shared;
+        const int out = shared ? args.sharedWeight.out : args.weight.out;
         const int index = place.tile * kTileRows + lane % kTileRows;
         const bool finishes = finisher == warp;
         few::Beside beside;
@@ -530,7 +547,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
             const int span = step / matrices * warps + warp;
             Work<Type> work;
             bulk::waitFor(fullAt + stage * 8, parity);
-            known = !Gated || place.shared || chosen[place.slot] >= 0;
+            known = !Routed || shared || chosen[place.slot] >= 0;
             const bool works = span < spans && known;
             if (works)
                 take<Type>(work, memory + stage * plan.stageBytes, plan, warp, span * kUnits + 1 < shape.units);
@@ -574,7 +591,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                 for (int w = 0; w < warps; ++w)
                     value = __fadd_rn(value, sums[w][lane]);
             }
-            if (!Gated && args.gain != nullptr) {
+            if (!Routed && args.gain != nullptr) {
 #pragma unroll 4
                 for (int w = 0; w < warps; ++w)
                     square = __fadd_rn(square, squares[w]);
@@ -589,7 +606,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                     value += args.bias[index];
                 if (!Gated)
                     value = __fadd_rn(value, beside.slots);
-                float *target = place.shared ? args.sharedOutput : args.output + place.slot * args.outputStride;
+                float *target = shared ? args.sharedOutput : args.output + place.slot * args.outputStride;
                 target[index] = !Gated && args.accumulate ? __fadd_rn(beside.old, value) : value;
             }
             __syncwarp();
@@ -622,7 +639,7 @@ template <DType Type> Plan planOf(const PackedShape &shape, int warps, bool exac
 }
 
 // cudaErrorNotSupported, and nothing is queued: not this card, or too many columns for its shared memory.
-template <DType Type, bool Gated, int MostWarps, int Together>
+template <DType Type, bool Gated, bool Routed, int MostWarps, int Together>
 cudaError_t launch(const ProductArgs &args, int warps, int blocks, int stages, cudaStream_t stream)
 {
     const PackedShape &shape = args.weight.shape;
@@ -641,7 +658,7 @@ cudaError_t launch(const ProductArgs &args, int warps, int blocks, int stages, c
     const std::size_t most = static_cast<std::size_t>(card().sharedBytes) - 8192; // what the kernel itself declares is less
     if (bytes > most)
         return cudaErrorNotSupported;
-    const auto kernel = ringKernel<Type, Gated, MostWarps, Together>;
+    const auto kernel = ringKernel<Type, Gated, Routed, MostWarps, Together>;
     const cudaError_t allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most));
     if (allowed != cudaSuccess)
         return allowed;
@@ -656,7 +673,7 @@ template <DType Type> cudaError_t launchRing(const ProductArgs &args, cudaStream
     if (!card().chained || args.rows != 1 || args.heads != 1 || args.inputPerSlot || args.perToken > 32 || (args.ids != nullptr && args.up.data == nullptr))
         return cudaErrorNotSupported;
     const bool gated = args.up.data != nullptr;
-    if (gated && !args.routes) // few.cuh is faster (tests/bench/RESULTS.md)
+    if (args.ids != nullptr && !args.routes) // the experts of a step whose routing is another kernel's
         return cudaErrorNotSupported;
     if (!gated && !args.accumulate && args.activation != Activation::None) // rare, and code that all others would fetch
         return cudaErrorNotSupported;
@@ -666,12 +683,14 @@ template <DType Type> cudaError_t launchRing(const ProductArgs &args, cudaStream
     // A small product leaves room on the multiprocessors, so that the next kernel's blocks begin while it runs; what takes longer
     // than beginning does needs all of them.
     const bool isSmall = !gated && !last && args.weight.shape.tileBytes * args.weight.shape.tiles <= kSmallBytes;
-    const int blocks = last ? 2 : gated ? 3 : isSmall ? 1 : 2;
-    const int room = last ? 200 * 1024 : gated ? 150 * 1024 : 104 * 1024;
+    const int blocks = args.routes ? 3 : isSmall ? 1 : 2;
+    const int room = last || (gated && !args.routes) ? 200 * 1024 : gated ? 150 * 1024 : 104 * 1024;
     const int stages = std::clamp((room / blocks - columns) / plan.stageBytes, 2, last ? 3 : 4);
+    if (args.routes)
+        return ring::launch<Type, true, true, 16, 1>(args, sharingOf(args), blocks, stages, stream);
     if (gated)
-        return ring::launch<Type, true, 16, 1>(args, sharingOf(args), blocks, stages, stream);
-    return ring::launch<Type, false, 16, 1>(args, sharingOf(args), blocks, stages, stream);
+        return ring::launch<Type, true, false, 8, 2>(args, sharingOf(args), blocks, stages, stream);
+    return ring::launch<Type, false, false, 16, 1>(args, sharingOf(args), blocks, stages, stream);
 }
 
 } // namespace decode
