@@ -87,7 +87,7 @@ private slots:
         QCOMPARE(*failures, static_cast<int>(failed.size()));
         QVERIFY(failed.contains("linear F32 7 x 203 -> 133"));
         QVERIFY(!failed.contains("linear F32 1 x 203 -> 133"));
-        QCOMPARE(failed.filter("experts").size(), 17); // 8 alone, 6 with a shared one, 3 behind the router
+        QCOMPARE(failed.filter("experts").size(), 20); // 8 alone, 8 with a shared one, 4 behind the router
         QVERIFY(failed.filter("rms norm").isEmpty() && failed.filter("layer norm").isEmpty());
         QVERIFY(!failed.filter("norm, router, routing").isEmpty()); // there is a product in it
     }
