@@ -12,6 +12,7 @@
 #include "cuda/common/reduce.cuh"
 
 #include <bit>
+#include <type_traits>
 
 namespace kernels::cuda {
 
@@ -27,9 +28,35 @@ constexpr int kPlainSum = kBuckets;  // the sum of all weights at temperature 1 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
 __device__ inline int rankInCluster() { return static_cast<int>(__clusterRelativeBlockRank()); }
 __device__ inline int ranksInCluster() { return static_cast<int>(__clusterSizeInBlocks()); }
-template <typename T> __device__ T *inBlock(T *shared, int rank)
+// What lies in another block's shared memory at the place of `own` in this one's.
+__device__ inline unsigned placeIn(const void *own, int rank)
 {
-    return static_cast<T *>(__cluster_map_shared_rank(shared, static_cast<unsigned>(rank)));
+    unsigned place;
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(place) : "r"(static_cast<unsigned>(__cvta_generic_to_shared(own))), "r"(rank));
+    return place;
+}
+template <typename T> __device__ T readIn(const T &own, int rank)
+{
+    static_assert(sizeof(T) == 4 || sizeof(T) == 8);
+    const unsigned place = placeIn(&own, rank);
+    if constexpr (sizeof(T) == 4) {
+        unsigned value;
+        asm volatile("ld.shared::cluster.u32 %0, [%1];" : "=r"(value) : "r"(place) : "memory");
+        return static_cast<T>(value);
+    } else {
+        Units value;
+        asm volatile("ld.shared::cluster.u64 %0, [%1];" : "=l"(value) : "r"(place) : "memory");
+        return static_cast<T>(value);
+    }
+}
+template <typename T> __device__ void writeIn(T &own, int rank, std::type_identity_t<T> value)
+{
+    static_assert(sizeof(T) == 4 || sizeof(T) == 8);
+    const unsigned place = placeIn(&own, rank);
+    if constexpr (sizeof(T) == 4)
+        asm volatile("st.shared::cluster.u32 [%0], %1;" ::"r"(place), "r"(static_cast<unsigned>(value)) : "memory");
+    else
+        asm volatile("st.shared::cluster.u64 [%0], %1;" ::"r"(place), "l"(static_cast<Units>(value)) : "memory");
 }
 __device__ inline void begin() { __cluster_barrier_arrive_relaxed(); }
 __device__ inline void waitForBeginnings() { __cluster_barrier_wait(); }
@@ -42,7 +69,8 @@ __device__ inline unsigned greatest(unsigned value) { return __reduce_max_sync(k
 #else // launched on sm_90 and later only
 __device__ inline int rankInCluster() { return 0; }
 __device__ inline int ranksInCluster() { return kMostRanks; }
-template <typename T> __device__ T *inBlock(T *shared, int) { return shared; }
+template <typename T> __device__ T readIn(const T &own, int) { return own; }
+template <typename T> __device__ void writeIn(T &own, int, std::type_identity_t<T> value) { own = value; }
 __device__ inline void begin() {}
 __device__ inline void waitForBeginnings() {}
 __device__ inline void meet() {}
@@ -58,7 +86,7 @@ struct Found {
 // The last id that stays, by likelihood, and the weights up to it.
 struct Edge {
     Units key, mass;
-    bool isKnown; // else there are too many nearly equal ids
+    unsigned isKnown; // else there are too many nearly equal ids
 };
 struct PerRank {
     Units best, mass, kept;
@@ -136,9 +164,9 @@ __device__ void addUnits(Shared &shared, int bucket, Units units)
     if (high != 0)
         atomicAdd(shared.high + bucket, high);
 }
-__device__ Units unitsAt(const Shared &shared, int bucket)
+__device__ Units unitsIn(const Shared &shared, int rank, int bucket)
 {
-    return (static_cast<Units>(shared.high[bucket]) << 32) + shared.low[bucket];
+    return (static_cast<Units>(readIn(shared.high[bucket], rank)) << 32) + readIn(shared.low[bucket], rank);
 }
 
 // A block's part of a row: ids [first, end).
@@ -191,18 +219,17 @@ __device__ void weigh(Shared &shared, const Stretch &stretch, const Weights &wei
 __device__ __noinline__ int sortListed(Shared &shared, int cut)
 {
     const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, ranks = static_cast<unsigned>(ranksInCluster());
-    const unsigned own = lane < ranks ? *inBlock(shared.listedCounts + cut, static_cast<int>(lane)) : 0;
+    const unsigned own = lane < ranks ? readIn(shared.listedCounts[cut], static_cast<int>(lane)) : 0;
     const auto inclusive = static_cast<unsigned>(scanOfWarp(own));
     const unsigned count = __shfl_sync(kAllLanes, inclusive, 31);
     if (count > kListed)
         return -1;
     const int from = static_cast<int>(warp & (ranks - 1)); // powers of two
     const unsigned theirs = __shfl_sync(kAllLanes, own, from), place = __shfl_sync(kAllLanes, inclusive - own, from);
-    const Units *list = inBlock(shared.listed[cut], from);
     const int bits = __ffs(static_cast<int>(ranks)) - 1;
 #pragma unroll 1
     for (unsigned i = (warp >> bits) * 32 + lane; i < theirs; i += (kWarps >> bits) * 32)
-        shared.keys[place + i] = list[i];
+        shared.keys[place + i] = readIn(shared.listed[cut][i], from);
     unsigned size = 2;
     while (size < count)
         size *= 2;
@@ -236,8 +263,13 @@ __device__ __noinline__ int sortListed(Shared &shared, int cut)
 __device__ __noinline__ void tellFound(Shared &shared, int cut, const Found &found)
 {
 #pragma unroll 1
-    for (int rank = 0; rank < ranksInCluster(); ++rank)
-        *inBlock(shared.found + cut, rank) = found;
+    for (int rank = 0; rank < ranksInCluster(); ++rank) {
+        Found &theirs = shared.found[cut];
+        writeIn(theirs.bucket, rank, found.bucket);
+        writeIn(theirs.ids, rank, found.ids);
+        writeIn(theirs.idsBefore, rank, found.idsBefore);
+        writeIn(theirs.massBefore, rank, found.massBefore);
+    }
 }
 
 __device__ void writeLikely(Shared &shared, Choice &choice, int alternatives)
@@ -250,7 +282,7 @@ __device__ void writeLikely(Shared &shared, Choice &choice, int alternatives)
         choice.likely[thread] = {isOne ? idOf(key) : -1, isOne ? valueOf(key) : 0.0F};
     }
     if (thread < 32) {
-        const Units total = sumOfWarp(thread < ranksInCluster() ? unitsAt(*inBlock(&shared, thread), kPlainSum) : 0);
+        const Units total = sumOfWarp(thread < ranksInCluster() ? unitsIn(shared, thread, kPlainSum) : 0);
         if (thread == 0)
             choice.total = static_cast<double>(total) / static_cast<double>(kWeightUnits);
     }
@@ -261,8 +293,8 @@ __device__ void tellEdge(Shared &shared, const Weights &weights, bool byCount, u
 {
     const Found found = shared.found[Kept];
     const int count = sortListed(shared, Kept);
-    Edge edge{0, 0, count > 0};
-    if (edge.isKnown) {
+    Edge edge{0, 0, count > 0 ? 1U : 0U};
+    if (edge.isKnown != 0) {
         constexpr int kEach = kListed / kThreads;
         const Units *own = shared.keys + kEach * threadIdx.x;
         const int listed = count - kEach * static_cast<int>(threadIdx.x);
@@ -286,8 +318,11 @@ __device__ void tellEdge(Shared &shared, const Weights &weights, bool byCount, u
         edge.key = last;
         edge.mass = found.massBefore + sum;
     }
-    if (threadIdx.x < static_cast<unsigned>(ranksInCluster()))
-        *inBlock(&shared.edge, static_cast<int>(threadIdx.x)) = edge;
+    if (const auto rank = static_cast<int>(threadIdx.x); rank < ranksInCluster()) {
+        writeIn(shared.edge.key, rank, edge.key);
+        writeIn(shared.edge.mass, rank, edge.mass);
+        writeIn(shared.edge.isKnown, rank, edge.isKnown);
+    }
 }
 
 // The id of a warp's part of the row in whose weights the draw falls.
@@ -379,9 +414,8 @@ __global__ void __launch_bounds__(kThreads) clusterKernel(const __grid_constant_
     if (warp == 0) {
         packed = greatest(lane < kWarps ? shared.partial[lane] : 0);
         if (lane < ranks) {
-            PerRank &theirs = *inBlock(shared.ranks + rank, lane);
-            theirs.best = packed;
-            theirs.broken = isBroken ? 1 : 0;
+            writeIn(shared.ranks[rank].best, lane, packed);
+            writeIn(shared.ranks[rank].broken, lane, isBroken ? 1 : 0);
         }
     }
     meet();
@@ -409,9 +443,8 @@ __global__ void __launch_bounds__(kThreads) clusterKernel(const __grid_constant_
         unsigned ids = 0;
 #pragma unroll 2
         for (int from = thread >> division.bucketBits; from < ranks; from += kThreads >> division.bucketBits) {
-            const Shared &theirs = *inBlock(&shared, from);
-            mass += unitsAt(theirs, bucket);
-            ids += theirs.counts[bucket];
+            mass += unitsIn(shared, from, bucket);
+            ids += readIn(shared.counts[bucket], from);
         }
         auto *const idsOf = reinterpret_cast<unsigned *>(shared.keys + kThreads);
         shared.keys[thread] = mass;
@@ -429,9 +462,8 @@ __global__ void __launch_bounds__(kThreads) clusterKernel(const __grid_constant_
         Units massBefore = scan(shared, mass, massOfShare);
         auto idsBefore = static_cast<unsigned>(scan(shared, ids, idsOfShare));
         if (thread < ranks) {
-            PerRank &theirs = *inBlock(shared.ranks + rank, thread);
-            theirs.mass = massOfShare;
-            theirs.ids = static_cast<unsigned>(idsOfShare);
+            writeIn(shared.ranks[rank].mass, thread, massOfShare);
+            writeIn(shared.ranks[rank].ids, thread, static_cast<unsigned>(idsOfShare));
         }
         meet();
         Units total = 0, finite = 0;
@@ -480,7 +512,7 @@ __global__ void __launch_bounds__(kThreads) clusterKernel(const __grid_constant_
             meet();
             if (!cuts)
                 continue;
-            if (!shared.edge.isKnown)
+            if (shared.edge.isKnown == 0)
                 return leaveRow(ChoiceState::Undecided);
             edgeKey = shared.edge.key;
             total = shared.edge.mass;
@@ -510,7 +542,7 @@ __global__ void __launch_bounds__(kThreads) clusterKernel(const __grid_constant_
     const Units upTo = scanOfWarp(lane < kWarps ? shared.partial[lane] : 0);
     const Units ofBlock = __shfl_sync(kAllLanes, upTo, 31);
     if (thread < ranks)
-        inBlock(shared.ranks + rank, thread)->kept = ofBlock;
+        writeIn(shared.ranks[rank].kept, thread, ofBlock);
     meet();
     Units total = 0;
     const Units before = scanOfRanks(lane < ranks ? shared.ranks[lane].kept : 0, rank, total);
