@@ -6,15 +6,7 @@ namespace kernels::cuda {
 
 cudaError_t expertsRows(const ProductArgs &args, cudaStream_t stream)
 {
-    switch (args.weight.dtype) {
-    case DType::Q4_0: return decode::launchExpertsRows<DType::Q4_0>(args, stream);
-    case DType::Q5_0: return decode::launchExpertsRows<DType::Q5_0>(args, stream);
-    case DType::Q8_0: return decode::launchExpertsRows<DType::Q8_0>(args, stream);
-    case DType::Q4_K: return decode::launchExpertsRows<DType::Q4_K>(args, stream);
-    case DType::Q5_K: return decode::launchExpertsRows<DType::Q5_K>(args, stream);
-    case DType::Q6_K: return decode::launchExpertsRows<DType::Q6_K>(args, stream);
-    default: return cudaErrorNotSupported;
-    }
+    return decode::withFewType(args.weight.dtype, [&]<DType Type>() { return decode::launchExpertsRows<Type>(args, stream); });
 }
 
 } // namespace kernels::cuda

@@ -629,6 +629,20 @@ cudaError_t launch(const ProductArgs &args, cudaStream_t stream)
 
 } // namespace few
 
+// `launch` for a format of hasFew(), which it gets as its template's argument.
+template <typename Launch> cudaError_t withFewType(DType type, const Launch &launch)
+{
+    switch (type) {
+    case DType::Q4_0: return launch.template operator()<DType::Q4_0>();
+    case DType::Q5_0: return launch.template operator()<DType::Q5_0>();
+    case DType::Q8_0: return launch.template operator()<DType::Q8_0>();
+    case DType::Q4_K: return launch.template operator()<DType::Q4_K>();
+    case DType::Q5_K: return launch.template operator()<DType::Q5_K>();
+    case DType::Q6_K: return launch.template operator()<DType::Q6_K>();
+    default: return cudaErrorNotSupported;
+    }
+}
+
 // What stands here was the fastest of five on an H200 for the shapes of V2-Lite, Llama-8B and Qwen-1.5B (tests/bench/RESULTS.md).
 template <DType Type> cudaError_t launchFew(const ProductArgs &args, cudaStream_t stream)
 {

@@ -6,7 +6,7 @@
 // takes tile after tile, in one or two groups of warps that share a tile's columns; one warp asks for bytes (bulk copies into a
 // ring in shared memory), the first before the kernel in front is done. A tile's digits are read once for all rows, which take
 // them two at a time. The rows are cut into bytes once a block.
-// Bound: weight bytes over memory bandwidth; with eight rows the arithmetic takes about as long.
+// Bound: weight bytes over memory bandwidth.
 
 #include "cuda/decode/experts_rows.cuh"
 

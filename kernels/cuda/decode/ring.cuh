@@ -413,8 +413,8 @@ private:
     }
 };
 
-// One row, one matrix a call or a gate and an up matrix, or experts that are chosen here (Routed) with a shared one. Grid: as many blocks as stay on the card; block: the warps that
-// multiply, then the one that asks for bytes.
+// One row, one matrix a call or a gate and an up matrix, or experts that are chosen here (Routed) with a shared one. Grid: as
+// many blocks as stay on the card; block: the warps that multiply, then the one that asks for bytes.
 template <DType Type, bool Gated, bool Routed, int MostWarps, int Blocks>
 __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const ProductArgs args, const Plan plan)
 {
