@@ -12,8 +12,9 @@ namespace kernels::cuda {
 // Programmatic dependent launch (sm_90 and later): a kernel launched by `launchChained` may start while the one before it
 // still runs, so it calls waitForPrevious() in every thread before it touches anything an earlier kernel of the stream
 // reads or writes; before it may be read what was there before the step began: weights, the numbers of the step, older
-// rows of the cache. Elsewhere both are nothing and the launch is a plain one. All of them want their multiprocessors' first
-// memory shared as far as it goes: one that is divided otherwise must run dry before a block that needs more may begin there.
+// rows of the cache. Elsewhere both are nothing and the launch is a plain one. They want their multiprocessors' first memory
+// shared as far as it goes, unless they say that they read through a cache: one that is divided otherwise must run dry before
+// a block that needs more may begin there.
 __device__ inline void waitForPrevious()
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
@@ -43,7 +44,9 @@ inline std::size_t roomForNoMoreThan(int blocks)
 }
 inline bool isAligned(const void *p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; } // for loads of 16 bytes
 
-template <typename... Parameters, typename... Arguments>
+enum class FirstMemory { Shared, Cache };
+
+template <FirstMemory Wants = FirstMemory::Shared, typename... Parameters, typename... Arguments>
 cudaError_t launchChained(void (*kernel)(Parameters...), dim3 grid, unsigned threads, std::size_t sharedBytes, cudaStream_t stream,
     Arguments &&...arguments)
 {
@@ -58,7 +61,7 @@ cudaError_t launchChained(void (*kernel)(Parameters...), dim3 grid, unsigned thr
     attributes[1].id = cudaLaunchAttributePreferredSharedMemoryCarveout;
     attributes[1].val.sharedMemCarveout = cudaSharedmemCarveoutMaxShared;
     config.attrs = attributes;
-    config.numAttrs = card().chained ? 2 : 0;
+    config.numAttrs = !card().chained ? 0 : Wants == FirstMemory::Shared ? 2 : 1;
     return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
 }
 

@@ -317,8 +317,8 @@ inline dim3 productGrid(const ProductArgs &args)
 template <DType Type> cudaError_t launchProduct(const ProductArgs &args, cudaStream_t stream)
 {
     if (args.up.data != nullptr)
-        return launchChained(productKernel<Type, 4>, productGrid(args), kWarps * 32, 0, stream, args);
-    return launchChained(productKernel<Type, 2>, productGrid(args), kWarps * 32, 0, stream, args);
+        return launchChained<FirstMemory::Cache>(productKernel<Type, 4>, productGrid(args), kWarps * 32, 0, stream, args);
+    return launchChained<FirstMemory::Cache>(productKernel<Type, 2>, productGrid(args), kWarps * 32, 0, stream, args);
 }
 
 } // namespace decode

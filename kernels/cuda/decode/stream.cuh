@@ -453,7 +453,7 @@ template <DType Type, bool Gated, int Parts, int Warps> cudaError_t launchStream
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most * slotBytes));
     if (allowed != cudaSuccess)
         return allowed;
-    return launchChained(kernel, productGrid(args), Warps * 32, slots * slotBytes, stream, args, slots);
+    return launchChained<FirstMemory::Cache>(kernel, productGrid(args), Warps * 32, slots * slotBytes, stream, args, slots);
 }
 
 template <DType Type, int Parts> cudaError_t launchStreamParts(const ProductArgs &args, cudaStream_t stream)
