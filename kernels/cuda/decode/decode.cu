@@ -222,9 +222,9 @@ cudaError_t product(const ProductArgs &args, cudaStream_t stream)
         const cudaError_t several = expertsRows(args, stream);
         if (several != cudaErrorNotSupported)
             return several;
-        const cudaError_t plain = plainRows(args, stream);
-        if (plain != cudaErrorNotSupported)
-            return plain;
+        const cudaError_t together = args.up.data != nullptr ? gatedRows(args, stream) : plainRows(args, stream);
+        if (together != cudaErrorNotSupported)
+            return together;
         const bool isK = args.weight.dtype == DType::Q4_K || args.weight.dtype == DType::Q5_K || args.weight.dtype == DType::Q6_K;
         const cudaError_t one = isK ? ringOfKTypes(args, stream) : ringOfLegacyTypes(args, stream);
         if (one != cudaErrorNotSupported)

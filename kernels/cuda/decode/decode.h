@@ -122,5 +122,6 @@ cudaError_t ringOfLegacyTypes(const ProductArgs &args, cudaStream_t stream); // 
 cudaError_t ringOfKTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t expertsRows(const ProductArgs &args, cudaStream_t stream); // experts of several rows; the same
 cudaError_t plainRows(const ProductArgs &args, cudaStream_t stream);   // one matrix times several rows; the same
+cudaError_t gatedRows(const ProductArgs &args, cudaStream_t stream);   // a gate and an up matrix times several rows; the same
 
 } // namespace kernels::cuda

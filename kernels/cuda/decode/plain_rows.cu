@@ -6,7 +6,7 @@ namespace kernels::cuda {
 
 cudaError_t plainRows(const ProductArgs &args, cudaStream_t stream)
 {
-    return decode::withFewType(args.weight.dtype, [&]<DType Type>() { return decode::launchPlainRows<Type>(args, stream); });
+    return decode::withFewType(args.weight.dtype, [&]<DType Type>() { return decode::launchPlainRows<Type, false>(args, stream); });
 }
 
 } // namespace kernels::cuda

@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// One matrix times two to eight rows, to the bits that ring.cuh gives each of them alone: a block a multiprocessor stays and
-// takes tile after tile, in one or two groups of warps that share a tile's columns; one warp asks for bytes (bulk copies into a
-// ring in shared memory), the first before the kernel in front is done. A tile's digits are read once for all rows, which take
-// them two at a time. The rows are cut into bytes once a block.
+// One matrix times two to eight rows, or a gate and an up matrix, to the bits that ring.cuh gives each of them alone: a block a
+// multiprocessor stays and takes tile after tile, in one or two groups of warps that share a tile's columns (gated: one has
+// the gate's, one the up matrix's); one warp asks for bytes (bulk copies into a ring in shared memory), the first before the
+// kernel in front is done. A tile's digits are read once for all rows, which take them two at a time. The rows are cut into
+// bytes once a block.
 // Bound: weight bytes over memory bandwidth.
 
 #include "cuda/decode/experts_rows.cuh"
@@ -21,8 +22,8 @@ inline constexpr int kPlainOwnBytes = 20 * 1024; // what the kernel itself decla
 
 struct PlainPlan {
     Plan tile;      // `warps` of it share a tile's columns
-    int groups = 0; // that take tiles of their own
-    int stages = 0; // a multiple of the groups' tiles: each stage is always the same group's
+    int groups = 0; // that take tiles of their own, or a matrix of every tile
+    int stages = 0; // a multiple of what the groups take of them in turn: each stage is always the same group's
 };
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
@@ -78,7 +79,7 @@ __device__ inline void prepareRows(Stage<Type> *stages, float *squares, const Pr
 #endif
 
 // Pairs of rows at most. Grid: a block a multiprocessor; block: groups of warps that multiply, and one that asks for bytes.
-template <DType Type, int Pairs>
+template <DType Type, bool Gated, int Pairs>
 __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel(const ProductArgs args, const PlainPlan plan)
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
@@ -89,6 +90,7 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
     __shared__ float partial[2][kMostPlainWarps][Pairs][2 * kTileRows]; // [turn][warp][pair][row, output]
 
     letNextStart();
+    constexpr int matrices = Gated ? 2 : 1;
     const int share = plan.tile.warps;
     const int warps = share * plan.groups;
     const int warp = static_cast<int>(threadIdx.x) / 32;
@@ -114,8 +116,11 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
         unsigned round = 0;
         for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += step) {
             const std::uint8_t *from = args.weight.data + (tile + args.weight.firstTile) * shape.tileBytes;
+            const std::uint8_t *other = from;
+            if constexpr (Gated)
+                other = args.up.data + (tile + args.up.firstTile) * shape.tileBytes;
 #pragma unroll 1
-            for (int chunk = 0; chunk < plan.tile.chunks; ++chunk) {
+            for (int i = 0; i < plan.tile.chunks * matrices; ++i) {
                 if (round > 0) {
                     if (!started)
                         __syncthreads();
@@ -123,7 +128,7 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
                     bulk::waitFor(emptyAt + stage * 8, (round - 1) & 1U);
                 }
                 if (lane == 0)
-                    fetch<Type>(ringAt + stage * plan.tile.stageBytes, from, shape, plan.tile, chunk, fullAt + stage * 8);
+                    fetch<Type>(ringAt + stage * plan.tile.stageBytes, i % matrices == 0 ? from : other, shape, plan.tile, i / matrices, fullAt + stage * 8);
                 if (++stage == plan.stages) {
                     stage = 0;
                     ++round;
@@ -161,19 +166,22 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
     if (args.normed != nullptr)
         meetAsker(warps, false);
 
-    int stage = group * plan.tile.chunks;
+    int stage = Gated ? group : group * plan.tile.chunks;
     unsigned parity = 0;
     int turn = 0;
     int finisher = 0; // the first warp that ends this turn
     const int pairs = (args.rows + 1) / 2;
+    const int enders = Gated ? warps : share;
+    const int ender = Gated ? warp : member;
+    const int apart = Gated ? step : plan.groups * step;
 #pragma unroll 1
-    for (int tile = static_cast<int>(blockIdx.x) + group * step; tile < tiles; tile += plan.groups * step) {
-        int ends = member - finisher; // the pair that this warp ends
-        ends += ends < 0 ? share : 0;
+    for (int tile = static_cast<int>(blockIdx.x) + (Gated ? 0 : group * step); tile < tiles; tile += apart) {
+        int ends = ender - finisher; // the pair that this warp ends
+        ends += ends < 0 ? enders : 0;
         const int index = tile * kTileRows + lane % kTileRows;
         const int row = 2 * ends + lane / kTileRows;
         few::Beside beside;
-        if (row < args.rows && index < args.weight.out)
+        if (!Gated && row < args.rows && index < args.weight.out)
             beside = few::besideOf<1>(args, row, 0, index, args.weight.out);
         float totals[Pairs][2] = {};
 #pragma unroll 1
@@ -187,7 +195,11 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
             __syncwarp();
             if (lane == 0)
                 bulk::arrive(emptyAt + stage * 8);
-            ++stage;
+            stage += matrices;
+            if (Gated && stage >= plan.stages) {
+                stage -= plan.stages;
+                parity ^= 1U;
+            }
             if (works) {
 #pragma unroll
                 for (int pair = 0; pair < Pairs; ++pair) {
@@ -199,12 +211,14 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
                 }
             }
         }
-        stage += (plan.groups - 1) * plan.tile.chunks;
-        if (stage >= plan.stages) {
-            stage -= plan.stages;
-            parity ^= 1U;
+        if constexpr (!Gated) {
+            stage += (plan.groups - 1) * plan.tile.chunks;
+            if (stage >= plan.stages) {
+                stage -= plan.stages;
+                parity ^= 1U;
+            }
         }
-        auto *const sums = partial[turn % 2] + group * share; // [warp][pair][row, output]
+        auto *const sums = partial[turn % 2] + group * share; // [warp of the group][pair][row, output]
 #pragma unroll
         for (int pair = 0; pair < Pairs; ++pair) {
 #pragma unroll
@@ -214,27 +228,41 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
                     sums[member][pair][lane % 4 / 2 * kTileRows + half * 8 + lane / 4] = total;
             }
         }
-        meetGroup(group, share);
+        if constexpr (Gated)
+            meet(warps);
+        else
+            meetGroup(group, share);
+        auto *const ended = Gated ? partial[turn % 2] : sums;
         ++turn;
         finisher += pairs;
-        finisher -= finisher >= share ? share : 0;
+        finisher -= finisher >= enders ? enders : 0;
         if (ends < pairs) {
             float value = 0.0F;
+            float other = 0.0F;
             float square = 0.0F;
 #pragma unroll 4
-            for (int w = 0; w < share; ++w)
-                value = __fadd_rn(value, sums[w][ends][lane]);
+            for (int w = 0; w < share; ++w) {
+                value = __fadd_rn(value, ended[w][ends][lane]);
+                if constexpr (Gated)
+                    other = __fadd_rn(other, ended[share + w][ends][lane]);
+            }
             if (row < args.rows && index < args.weight.out) {
                 if (args.gain != nullptr) {
 #pragma unroll 4
                     for (int w = 0; w < share; ++w)
                         square = __fadd_rn(square, squares[w][row]);
-                    value = __fmul_rn(value, few::normScale(square, args.weight.in, args.epsilon));
+                    const float scale = few::normScale(square, args.weight.in, args.epsilon);
+                    value = __fmul_rn(value, scale);
+                    other = __fmul_rn(other, scale);
                 }
-                if (args.bias != nullptr)
-                    value += args.bias[index];
-                value = __fadd_rn(value, beside.slots);
-                args.output[row * args.outputStride + index] = args.accumulate ? __fadd_rn(beside.old, value) : value;
+                if constexpr (Gated) {
+                    value = value / (1.0F + expf(-value)) * other;
+                } else {
+                    if (args.bias != nullptr)
+                        value += args.bias[index];
+                    value = __fadd_rn(value, beside.slots);
+                }
+                args.output[row * args.outputStride + index] = !Gated && args.accumulate ? __fadd_rn(beside.old, value) : value;
             }
             __syncwarp();
         }
@@ -242,9 +270,9 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
 #endif
 }
 
-template <DType Type, int Pairs> cudaError_t launchPlainPairs(const ProductArgs &args, const PlainPlan &plan, std::size_t bytes, cudaStream_t stream)
+template <DType Type, bool Gated, int Pairs> cudaError_t launchPlainPairs(const ProductArgs &args, const PlainPlan &plan, std::size_t bytes, cudaStream_t stream)
 {
-    const auto kernel = plainRowsKernel<Type, Pairs>;
+    const auto kernel = plainRowsKernel<Type, Gated, Pairs>;
     const cudaError_t allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, card().sharedBytes - kPlainOwnBytes);
     if (allowed != cudaSuccess)
         return allowed;
@@ -255,10 +283,10 @@ template <DType Type, int Pairs> cudaError_t launchPlainPairs(const ProductArgs 
 } // namespace ring
 
 // cudaErrorNotSupported, and nothing is queued: not this card, these shapes, or rows that do not fit into shared memory beside a ring.
-template <DType Type> cudaError_t launchPlainRows(const ProductArgs &args, cudaStream_t stream)
+template <DType Type, bool Gated> cudaError_t launchPlainRows(const ProductArgs &args, cudaStream_t stream)
 {
-    if (!card().chained || args.rows < 2 || args.rows > kFewRows || args.ids != nullptr || args.up.data != nullptr || args.heads != 1
-        || args.inputPerSlot || (!args.accumulate && args.activation != Activation::None))
+    if (!card().chained || args.rows < 2 || args.rows > kFewRows || args.ids != nullptr || (args.up.data != nullptr) != Gated || args.heads != 1
+        || args.inputPerSlot || (!Gated && !args.accumulate && args.activation != Activation::None))
         return cudaErrorNotSupported;
     const PackedShape &shape = args.weight.shape;
     const int spans = (shape.units + ring::kUnits - 1) / ring::kUnits;
@@ -266,14 +294,14 @@ template <DType Type> cudaError_t launchPlainRows(const ProductArgs &args, cudaS
     ring::PlainPlan plan;
     plan.tile = ring::planOf<Type>(shape, sharingOf(args));
     plan.groups = plan.tile.warps <= ring::kMostPlainWarps / 2 ? 2 : 1;
-    if (plan.tile.warps < pairs || plan.tile.warps > ring::kMostPlainWarps) // a warp ends a pair
+    if (plan.tile.warps * (Gated ? 2 : 1) < pairs || plan.tile.warps * plan.groups > ring::kMostPlainWarps || (Gated && plan.groups != 2)) // a warp ends a pair
         return cudaErrorNotSupported;
     const std::size_t columnBytes = sizeof(ring::Stage<Type>) * static_cast<std::size_t>(spans * args.rows);
     const bool last = args.weight.out > 1024 * kTileRows; // of a step: nothing finds room beside it
-    const std::size_t least = columnBytes + static_cast<std::size_t>(plan.groups * plan.tile.chunks * plan.tile.stageBytes);
+    const int unit = Gated ? 2 : plan.groups * plan.tile.chunks; // stages
+    const std::size_t least = columnBytes + static_cast<std::size_t>(unit * plan.tile.stageBytes);
     const std::size_t most = static_cast<std::size_t>(card().sharedBytes) - ring::kPlainOwnBytes;
-    const std::size_t wanted = std::min<std::size_t>(most, last ? 210 * 1024 : 128 * 1024);
-    const int unit = plan.groups * plan.tile.chunks; // stages
+    const std::size_t wanted = std::min<std::size_t>(most, last || Gated ? 210 * 1024 : 128 * 1024);
     if (least > most || unit > ring::kMostStages)
         return cudaErrorNotSupported;
     plan.stages = unit;
@@ -281,9 +309,9 @@ template <DType Type> cudaError_t launchPlainRows(const ProductArgs &args, cudaS
         && columnBytes + static_cast<std::size_t>((plan.stages + unit) * plan.tile.stageBytes) <= (plan.stages == unit ? most : wanted))
         plan.stages += unit;
     const std::size_t bytes = columnBytes + static_cast<std::size_t>(plan.stages * plan.tile.stageBytes);
-    return pairs == 1 ? ring::launchPlainPairs<Type, 1>(args, plan, bytes, stream)
-        : pairs == 2  ? ring::launchPlainPairs<Type, 2>(args, plan, bytes, stream)
-                      : ring::launchPlainPairs<Type, 4>(args, plan, bytes, stream);
+    return pairs == 1 ? ring::launchPlainPairs<Type, Gated, 1>(args, plan, bytes, stream)
+        : pairs == 2  ? ring::launchPlainPairs<Type, Gated, 2>(args, plan, bytes, stream)
+                      : ring::launchPlainPairs<Type, Gated, 4>(args, plan, bytes, stream);
 }
 
 } // namespace decode
