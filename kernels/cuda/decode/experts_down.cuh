@@ -38,7 +38,7 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
     __shared__ std::uint64_t full[kMostStages];
     __shared__ std::uint64_t empty[kMostStages];
     __shared__ float values[kMostTerms][kTileRows]; // of a term, the last is the shared one's
-    __shared__ volatile int asked;                  // stages that have been asked for
+    __shared__ int asked;                           // stages that have been asked for; by atomic operations, since readers spin
     constexpr std::size_t columnBytes = kColumnBytes<Type, SharedType>;
 
     letNextStart();
@@ -56,16 +56,17 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
     const int slots = args.perToken;
     const int steps = plan.shared.chunks + slots;
 
-    if (warp == warps) {
-        if (lane == 0) {
-            asked = 0;
-            for (int i = 0; i < plan.stages; ++i) {
-                bulk::initBarrier(fullAt + i * 8, 1);
-                bulk::initBarrier(emptyAt + i * 8, plan.group);
-            }
-            bulk::publishBarriers();
+    if (warp == warps && lane == 0) {
+        asked = 0;
+        for (int i = 0; i < plan.stages; ++i) {
+            bulk::initBarrier(fullAt + i * 8, 1);
+            bulk::initBarrier(emptyAt + i * 8, plan.group * bulk::kLanes);
         }
-        bool started = false;
+        bulk::publishBarriers();
+    }
+    __syncthreads();
+    if (warp == warps) {
+        bool waited = false; // for the kernel in front
         int stage = -1;
         int round = 0;
         int before = 0; // steps of the tiles before
@@ -77,11 +78,9 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
                 }
                 const int slot = step - plan.shared.chunks;
                 const bool isShared = step < plan.shared.chunks;
-                if (!started && (!isShared || round > 0)) {
-                    __syncthreads();
+                if (!waited && !isShared)
                     waitForPrevious();
-                    started = true;
-                }
+                waited = waited || !isShared;
                 if (round > 0)
                     bulk::waitFor(emptyAt + stage * 8, (round - 1) & 1);
                 const std::uint32_t target = ringAt + stage * plan.stageBytes;
@@ -101,7 +100,7 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
                     }
                 }
                 if (lane == 0)
-                    asked = before + step + 1;
+                    atomicExch(&asked, before + step + 1);
             }
         }
         return;
@@ -116,7 +115,6 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
     *(reinterpret_cast<volatile int *>(column) + lane) = group * kMostDownWarps + member;
     const int spans = (args.weight.shape.units + kUnits - 1) / kUnits;
     const int sharedSpans = (shared.weight.shape.units + kUnits - 1) / kUnits;
-    __syncthreads();
     const auto valuesOf = [&](int step, int round) {
         const int span = round * plan.group + member;
         if (step < plan.shared.chunks)
@@ -166,8 +164,9 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
             // A group does not see every turn of a stage, and a barrier tells a phase from the next only: the turn before is over once
             // this one has been asked for.
             if (round == 0 && turns > 0) {
-                while (asked <= before + step)
+                while (lane == 0 && atomicOr(&asked, 0) <= before + step)
                     ;
+                __syncwarp();
             }
             if (round == 0)
                 bulk::waitFor(fullAt + stage * 8, static_cast<unsigned>(turns) & 1U);
@@ -180,8 +179,7 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
                 take<Type>(work, bytes, plan.experts, local, span * kUnits + 1 < args.weight.shape.units);
                 multiplySpan<Type>(totals, work, *reinterpret_cast<Stage<Type> *>(column));
             }
-            __syncwarp();
-            if (isLast && lane == 0)
+            if (isLast)
                 bulk::arrive(emptyAt + stage * 8);
             // A sum of the shared one is of one span, of an expert of a warp's share.
             if (isShared || isLast) {

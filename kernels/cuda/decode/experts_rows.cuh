@@ -289,26 +289,27 @@ __global__ void __launch_bounds__(kMostBlockWarps * 32, 1) rowsKernel(const Prod
     if (warp == warps + plan.groups) {
         if (lane == 0) {
             for (int i = 0; i < plan.stages; ++i) {
-                bulk::initBarrier(fullAt + i * 8, 1);
-                bulk::initBarrier(emptyAt + i * 8, together + 1);
+                bulk::initBarrier(fullAt + i * 8, bulk::kLanes); // with the bytes comes the item
+                bulk::initBarrier(emptyAt + i * 8, (together + 1) * bulk::kLanes);
             }
             for (int i = 0; i < plan.groups * kDepth; ++i) {
-                bulk::initBarrier(summedAt + i * 8, together);
-                bulk::initBarrier(freedAt + i * 8, 1);
+                bulk::initBarrier(summedAt + i * 8, together * bulk::kLanes);
+                bulk::initBarrier(freedAt + i * 8, bulk::kLanes);
             }
-            bulk::initBarrier(listedAt, 1);
+            bulk::initBarrier(listedAt, bulk::kLanes);
             bulk::publishBarriers();
         }
         for (int slot = lane; slot < kMostSlots; slot += 32)
             chosen.rowOf[slot] = static_cast<std::uint8_t>(slot / args.perToken);
-        __syncthreads();
+    }
+    __syncthreads();
+    if (warp == warps + plan.groups) {
         Items<Gated> items(plan);
         const auto known = [&](bool isFirst) {
             if (isFirst) {
                 waitForPrevious();
                 findChosen(chosen, args);
-                if (lane == 0)
-                    bulk::arrive(listedAt);
+                bulk::arrive(listedAt);
             }
             return chosen.experts;
         };
@@ -355,7 +356,7 @@ __global__ void __launch_bounds__(kMostBlockWarps * 32, 1) rowsKernel(const Prod
                 if constexpr (Gated)
                     bulk::copyBytes(target + bytes, up.data + matrix * up.matrixBytes + (items.tile + up.firstTile) * shape.tileBytes, bytes,
                         fullAt + stage * 8);
-            } else if (lane == 0) {
+            } else {
                 bulk::arrive(fullAt + stage * 8);
             }
             if (++stage == plan.stages) {
@@ -390,7 +391,6 @@ __global__ void __launch_bounds__(kMostBlockWarps * 32, 1) rowsKernel(const Prod
             parity ^= 1U;
         }
     };
-    __syncthreads();
     waitForPrevious();
     if (adds) {
 #pragma unroll 1
@@ -400,9 +400,7 @@ __global__ void __launch_bounds__(kMostBlockWarps * 32, 1) rowsKernel(const Prod
             const int tile = itemOf[stage].tile;
             const bool isShared = Gated && itemOf[stage].shared != 0;
             const int mine = itemOf[stage].slots[lane % kFewRows];
-            __syncwarp();
-            if (lane == 0)
-                bulk::arrive(emptyAt + stage * 8);
+            bulk::arrive(emptyAt + stage * 8);
             if (count == 0)
                 return;
             const int index = tile * kTileRows + lane % kTileRows;
@@ -425,9 +423,7 @@ __global__ void __launch_bounds__(kMostBlockWarps * 32, 1) rowsKernel(const Prod
                             other = __fadd_rn(other, sums[1][w][lane]);
                     }
                 }
-                __syncwarp();
-                if (lane == 0)
-                    bulk::arrive(freedAt + turn * 8);
+                bulk::arrive(freedAt + turn * 8);
                 if constexpr (Gated)
                     value = value / (1.0F + expf(-value)) * other;
                 if (isInside && place < count)
@@ -475,11 +471,8 @@ __global__ void __launch_bounds__(kMostBlockWarps * 32, 1) rowsKernel(const Prod
             for (int span = member; span < spans; span += plan.share) {
                 Work<Type> work;
                 take<Type>(work, bytesAt + stage * plan.stageBytes, plan.tile, span, span * kUnits + 1 < shape.units);
-                if (first + 2 >= count && span + plan.share >= spans) {
-                    __syncwarp();
-                    if (lane == 0)
-                        bulk::arrive(emptyAt + stage * 8);
-                }
+                if (first + 2 >= count && span + plan.share >= spans)
+                    bulk::arrive(emptyAt + stage * 8);
                 multiplyPair<Type>(totals, work, bytes[span], own[span]);
             }
             if (turns >= kDepth)
@@ -490,9 +483,7 @@ __global__ void __launch_bounds__(kMostBlockWarps * 32, 1) rowsKernel(const Prod
                 if (lane % 2 == 0)
                     partial[turn][matrix][member][lane % 4 / 2 * kTileRows + half * 8 + lane / 4] = total;
             }
-            __syncwarp();
-            if (lane == 0)
-                bulk::arrive(summedAt + turn * 8);
+            bulk::arrive(summedAt + turn * 8);
         }
     }
 #endif

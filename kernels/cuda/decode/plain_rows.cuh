@@ -102,16 +102,16 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
     const std::uint32_t fullAt = sharedAddress(full);
     const std::uint32_t emptyAt = sharedAddress(empty);
 
-    if (warp == warps) {
-        if (lane == 0) {
-            for (int i = 0; i < plan.stages; ++i) {
-                bulk::initBarrier(fullAt + i * 8, 1);
-                bulk::initBarrier(emptyAt + i * 8, share);
-            }
-            bulk::publishBarriers();
+    if (warp == warps && lane == 0) {
+        for (int i = 0; i < plan.stages; ++i) {
+            bulk::initBarrier(fullAt + i * 8, 1);
+            bulk::initBarrier(emptyAt + i * 8, share * bulk::kLanes);
         }
+        bulk::publishBarriers();
+    }
+    __syncthreads();
+    if (warp == warps) {
         const std::uint32_t ringAt = sharedAddress(memory);
-        bool started = false; // the others know of the barriers
         int stage = 0;
         unsigned round = 0;
         for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += step) {
@@ -121,12 +121,8 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
                 other = args.up.data + (tile + args.up.firstTile) * shape.tileBytes;
 #pragma unroll 1
             for (int i = 0; i < plan.tile.chunks * matrices; ++i) {
-                if (round > 0) {
-                    if (!started)
-                        __syncthreads();
-                    started = true;
+                if (round > 0)
                     bulk::waitFor(emptyAt + stage * 8, (round - 1) & 1U);
-                }
                 if (lane == 0)
                     fetch<Type>(ringAt + stage * plan.tile.stageBytes, i % matrices == 0 ? from : other, shape, plan.tile, i / matrices, fullAt + stage * 8);
                 if (++stage == plan.stages) {
@@ -135,8 +131,6 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
                 }
             }
         }
-        if (!started)
-            __syncthreads();
         if (args.normed == nullptr)
             return;
         // The blocks share what the norm leaves behind for others; the other warps have the sums of the squares by now.
@@ -159,7 +153,6 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
     auto *stages = reinterpret_cast<Stage<Type> *>(memory + plan.stages * plan.tile.stageBytes); // [row][span]
     const int group = warp >= share ? 1 : 0;
     const int member = warp - group * share;
-    __syncthreads();
     prepareRows<Type>(stages, squares[member], args, spans, member, share, group, plan.groups);
     if (plan.groups > 1)
         meet(warps);
@@ -192,9 +185,7 @@ __global__ void __launch_bounds__((kMostPlainWarps + 1) * 32, 1) plainRowsKernel
             bulk::waitFor(fullAt + stage * 8, parity);
             if (works)
                 take<Type>(work, memory + stage * plan.tile.stageBytes, plan.tile, member, span * kUnits + 1 < shape.units);
-            __syncwarp();
-            if (lane == 0)
-                bulk::arrive(emptyAt + stage * 8);
+            bulk::arrive(emptyAt + stage * 8);
             stage += matrices;
             if (Gated && stage >= plan.stages) {
                 stage -= plan.stages;

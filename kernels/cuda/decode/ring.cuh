@@ -426,7 +426,8 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
     __shared__ std::uint64_t empty[kMostStages];
     __shared__ float squares[MostWarps];
     __shared__ float partial[2][MostWarps][matrices * kTileRows];
-    __shared__ int chosen[32]; // experts
+    __shared__ int chosen[32];      // experts
+    __shared__ std::uint64_t listed; // they are known
 
     letNextStart();
     const int warps = plan.warps;
@@ -437,20 +438,23 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
     const std::uint32_t ringAt = sharedAddress(memory);
     const std::uint32_t fullAt = sharedAddress(full);
     const std::uint32_t emptyAt = sharedAddress(empty);
+    const std::uint32_t listedAt = sharedAddress(&listed);
 
-    if (warp == warps) {
-        if (lane == 0) {
-            for (int i = 0; i < plan.stages; ++i) {
-                bulk::initBarrier(fullAt + i * 8, 1);
-                bulk::initBarrier(emptyAt + i * 8, warps);
-            }
-            bulk::publishBarriers();
+    if (warp == warps && lane == 0) {
+        for (int i = 0; i < plan.stages; ++i) {
+            bulk::initBarrier(fullAt + i * 8, 1);
+            bulk::initBarrier(emptyAt + i * 8, warps * bulk::kLanes);
         }
+        if (Routed)
+            bulk::initBarrier(listedAt, bulk::kLanes);
+        bulk::publishBarriers();
+    }
+    __syncthreads();
+    if (warp == warps) {
         // The norm's gain, before this block's bytes: what is asked for after those comes microseconds later.
         const int gains = static_cast<int>(blockIdx.x) * 128;
         if (!Routed && args.gain != nullptr && lane == 0 && gains < args.weight.in)
             bulk::askAhead(args.gain + gains, static_cast<std::uint32_t>(min(128, args.weight.in - gains)) * sizeof(float));
-        bool started = false; // the others know of the barriers
         bool known = !Routed; // which experts
         SmallRow logits{};
         int expert = -1;
@@ -460,26 +464,20 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
             std::int64_t matrix = 0;
             if (Routed && !place.shared && !known) {
                 known = true;
-                if (!started)
-                    __syncthreads();
-                started = true;
                 waitForPrevious();
                 logits = loadLogits(args.route, 0);
                 expert = chooseSmall(logits, args.route);
                 if (lane < args.perToken)
                     chosen[lane] = args.route.automatic ? weigh(expert, logits, args.route).expert : expert;
                 __syncwarp();
+                bulk::arrive(listedAt);
             }
             if (Routed && !place.shared)
                 matrix = chosen[place.slot];
 #pragma unroll 1
             for (int step = 0; step < plan.chunks * matrices; ++step) {
-                if (round > 0) {
-                    if (!started)
-                        __syncthreads();
-                    started = true;
+                if (round > 0)
                     bulk::waitFor(emptyAt + stage * 8, (round - 1) & 1);
-                }
                 const bool shared = Routed && place.shared;
                 const MatrixView &weight = Gated && step % 2 != 0 ? (shared ? args.sharedUp : args.up) : (shared ? args.sharedWeight : args.weight);
                 const std::uint8_t *from = weight.data + matrix * weight.matrixBytes + (place.tile + weight.firstTile) * shape.tileBytes;
@@ -495,8 +493,6 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
                 }
             }
         }
-        if (!started)
-            __syncthreads();
         if constexpr (Routed) {
             if ((plan.items - 1) % static_cast<int>(gridDim.x) == static_cast<int>(blockIdx.x)) // its last item was an expert's
                 writeChoice(args.route, 0, weigh(expert, logits, args.route));
@@ -520,12 +516,12 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
 
     auto *stages = reinterpret_cast<Stage<Type> *>(memory + plan.stages * plan.stageBytes);
     const int spans = (shape.units + kUnits - 1) / kUnits;
-    __syncthreads();
 
     int stage = 0;
     unsigned parity = 0;
     int turn = 0;
     int finisher = 0; // the warp that ends this turn: no division on the way to the first result
+    bool areListed = false;
     squares[warp] = prepare<Type>(stages, args, spans, warp, warps);
     __syncwarp();
     if (!Routed && args.normed != nullptr)
@@ -542,6 +538,10 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
         float totals[2] = {};
         float others[2] = {}; // of the other matrix
         bool known = true;
+        if (Routed && !shared && !areListed) {
+            bulk::waitFor(listedAt, 0);
+            areListed = true;
+        }
 #pragma unroll 1
         for (int step = 0; step < plan.chunks * matrices; ++step) {
             const int span = step / matrices * warps + warp;
@@ -551,9 +551,7 @@ __global__ void __launch_bounds__((MostWarps + 1) * 32, Blocks) ringKernel(const
             const bool works = span < spans && known;
             if (works)
                 take<Type>(work, memory + stage * plan.stageBytes, plan, warp, span * kUnits + 1 < shape.units);
-            __syncwarp();
-            if (lane == 0)
-                bulk::arrive(emptyAt + stage * 8);
+            bulk::arrive(emptyAt + stage * 8);
             if (++stage == plan.stages) {
                 stage = 0;
                 parity ^= 1U;
