@@ -3,6 +3,7 @@
 // Products behind the C table: which kernel a weight and a number of rows lead to.
 //   rows as the file has them      float32 kernels of linear/
 //   packed, up to 8 rows           decode/few.cuh: float32 rows as they are, the norm before them taken along
+//   bfloat16, up to 8 rows         the same on sm_90 and later, decode/bf16_rows.cuh
 //   packed or wide, up to 64 rows  decode/: bytes once at memory speed, activations split in two float16
 //   packed or wide, more rows      prompt/: the weight as bfloat16 in slices, tensor cores
 #include "backend/cuda_context.h"
@@ -137,6 +138,15 @@ bool takesValues(const float *input, std::int64_t rows, std::int64_t stride, con
         && isAligned(input, 16);
 }
 
+// The same for one matrix, or a gate and an up matrix, that is no expert's.
+bool takesRows(const DiptychCudaRows &input, const DiptychCudaWeight &w, bool gated)
+{
+    if (takesValues(input.data, input.rows, input.stride, w))
+        return true;
+    return isTiled(w) && input.rows <= kc::kFewRows && kc::takesBf16Rows(matrixOf(w), gated) && input.stride % 4 == 0
+        && isAligned(input.data, 16);
+}
+
 // The rows, or the norm that is to make them: the product takes it along unless it writes over what the norm reads.
 void takeValues(Context &c, kc::ProductArgs &args, const DiptychCudaRows &input, const DiptychCudaRows &output)
 {
@@ -145,7 +155,8 @@ void takeValues(Context &c, kc::ProductArgs &args, const DiptychCudaRows &input,
     args.rows = static_cast<int>(input.rows);
     const auto &norm = c.pendingNorm;
     if (norm && norm->output == input.data && norm->outputStride == input.stride && norm->rows == args.rows
-        && norm->columns == args.weight.in && norm->input != norm->output && norm->inputStride % 4 == 0
+        && norm->columns == args.weight.in && (args.weight.dtype != DType::BF16 || kc::takesBf16Norm(args.weight))
+        && norm->input != norm->output && norm->inputStride % 4 == 0
         && isAligned(norm->input, 16) && isAligned(norm->weight, 16)) {
         const float *read = norm->input;
         const float *readEnd = read + (norm->rows - 1) * norm->inputStride + norm->columns;
@@ -449,7 +460,7 @@ void linear(void *context, DiptychCudaRows input, DiptychCudaWeight weight, cons
     std::int32_t activation, std::int32_t accumulate)
 {
     Context &c = withPending(context);
-    if (input.rows > 0 && takesValues(input.data, input.rows, input.stride, weight)) {
+    if (input.rows > 0 && takesRows(input, weight, false)) {
         kc::ProductArgs args;
         args.weight = matrixOf(weight);
         takeValues(c, args, input, output);
@@ -637,7 +648,7 @@ int swiglu(void *context, DiptychCudaRows input, DiptychCudaWeight gateAndUp, Di
 {
     Context &c = withPending(context);
     const std::int64_t inter = gateAndUp.out / 2;
-    if (canSplitHalves(gateAndUp) && input.rows > 0 && takesValues(input.data, input.rows, input.stride, gateAndUp)) {
+    if (canSplitHalves(gateAndUp) && input.rows > 0 && takesRows(input, gateAndUp, true)) {
         kc::ProductArgs args;
         args.weight = partOf(gateAndUp, 0, inter);
         args.up = partOf(gateAndUp, inter, inter);

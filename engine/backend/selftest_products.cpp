@@ -14,9 +14,9 @@ Status Check::linears()
     for (const DType type : types) {
         const kernels::DTypeInfo &info = kernels::dtypeInfo(type);
         const bool large = info.blockElements == 256;
-        // Odd sizes, one whose rows fill tiles, one of more columns than a block has at once.
-        const Case cases[] = {{large ? 512 : info.isQuantised ? 224 : 203, 133}, {1280, 352}, {large ? 4352 : 4448, 80}};
-        for (const Case &c : std::span(cases).first(m_isCard ? 3 : 1)) {
+        // Odd sizes, one whose rows fill tiles, two of more columns than a block has at once.
+        const Case cases[] = {{large ? 512 : info.isQuantised ? 224 : 203, 133}, {1280, 352}, {large ? 4352 : 4448, 80}, {large ? 9472 : 9248, 48}};
+        for (const Case &c : std::span(cases).first(m_isCard ? 4 : 1)) {
             const RandomWeight w = weight(type, Shape{c.outputs, c.columns});
             const Floats bias = values(c.outputs);
             const std::string name = "linear " + std::string(info.name);

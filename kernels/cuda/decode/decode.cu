@@ -216,6 +216,8 @@ cudaError_t product(const ProductArgs &args, cudaStream_t stream)
         return cudaSuccess;
     if (args.rows > kDecodeRows || args.weight.in % kGroupColumns != 0)
         return cudaErrorNotSupported;
+    if (args.values != nullptr && args.weight.dtype == DType::BF16)
+        return bf16Rows(args, stream);
     if (args.values != nullptr) {
         if (args.rows > kFewRows || !hasFew(args.weight.dtype))
             return cudaErrorNotSupported;

@@ -74,6 +74,9 @@ bool canRoute(const ProductArgs &args); // `ids`, `route` and all else set
 cudaError_t expertsDown(const ProductArgs &experts, const ProductArgs &shared, cudaStream_t stream);
 inline constexpr int kFewRows = 8;
 bool hasFew(DType type);
+// Up to kFewRows rows of `values` times a bfloat16 matrix (bf16_rows.cuh); of the shape and the card alone. Takes a norm along: takesBf16Norm.
+bool takesBf16Rows(const MatrixView &weight, bool gated);
+bool takesBf16Norm(const MatrixView &weight);
 
 // Writes rows of float32 as SplitView; columns a multiple of 32.
 struct SplitArgs {
@@ -120,6 +123,7 @@ cudaError_t fewOfLegacyTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t fewOfKTypes(const ProductArgs &args, cudaStream_t stream);
 cudaError_t ringOfLegacyTypes(const ProductArgs &args, cudaStream_t stream); // cudaErrorNotSupported: not these shapes
 cudaError_t ringOfKTypes(const ProductArgs &args, cudaStream_t stream);
+cudaError_t bf16Rows(const ProductArgs &args, cudaStream_t stream);
 cudaError_t expertsRows(const ProductArgs &args, cudaStream_t stream); // experts of several rows; the same
 cudaError_t plainRows(const ProductArgs &args, cudaStream_t stream);   // one matrix times several rows; the same
 cudaError_t gatedRows(const ProductArgs &args, cudaStream_t stream);   // a gate and an up matrix times several rows; the same
