@@ -193,11 +193,9 @@ kc::SplitView Context::splitIn(void *memory, std::int64_t rows, std::int64_t col
 
 kc::SplitView Context::splitFor(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride)
 {
-    auto entry = std::find_if(m_splits.begin(), m_splits.end(), [&](const Split &s) { return s.data == data; });
     // Every number of rows has addresses of its own. A recorded step writes each form before it reads it, so it may share
     // the memory of one with other steps.
-    if (entry == m_splits.end() && m_splits.size() >= kMostSplits)
-        entry = smallestFree(m_splits, splitBytes(rows, columns));
+    auto entry = splitFormFor(m_splits, data, splitBytes(rows, columns));
     if (entry == m_splits.end())
         entry = m_splits.insert(entry, Split{data, 0, 0, 0, {}, false});
     entry->data = data;
@@ -209,16 +207,6 @@ kc::SplitView Context::splitFor(const float *data, std::int64_t rows, std::int64
     entry->stride = stride;
     entry->valid = true;
     return splitIn(entry->memory.data, rows, columns);
-}
-
-std::vector<Context::Split>::iterator Context::smallestFree(std::vector<Split> &forms, std::size_t bytes)
-{
-    auto found = forms.end();
-    for (auto form = forms.begin(); form != forms.end(); ++form) {
-        if (!form->valid && form->memory.bytes >= bytes && (found == forms.end() || form->memory.bytes < found->memory.bytes))
-            found = form;
-    }
-    return found;
 }
 
 kc::SplitView Context::findSplit(const float *data, std::int64_t rows, std::int64_t columns, std::int64_t stride)

@@ -6,6 +6,7 @@
 
 #include "backend/arena.h"
 #include "backend/cuda_ahead.h"
+#include "backend/cuda_forms.h"
 #include "backend/cuda_plugin_api.h"
 #include "backend/cuda_work.h"
 
@@ -267,10 +268,7 @@ private:
         bool valid;
     };
     static constexpr std::size_t kMostNarrows = 6; // a layer has up to five
-    static constexpr std::size_t kMostSplits = 48; // beyond them one that is no longer valid is used again, where it is large enough
     std::vector<Split> m_splits, m_narrows;
-    // The smallest of at least so many bytes that nobody can use any more; end: none.
-    static std::vector<Split>::iterator smallestFree(std::vector<Split> &forms, std::size_t bytes);
     bool grow(Buffer &buffer, std::size_t bytes);
 };
 
