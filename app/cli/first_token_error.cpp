@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 
 namespace cli {
@@ -29,13 +28,14 @@ double firstTokenError(const LikelyTokens &actual, const LikelyTokens &expected)
     return actual.empty() || expected.empty() || !(likeliest > 0) ? none : difference / likeliest;
 }
 
-double firstTokenError(const std::vector<LikelyTokens> &actual, const std::vector<LikelyTokens> &expected)
+WorstPrompt worstFirstToken(const std::vector<LikelyTokens> &actual, const std::vector<LikelyTokens> &expected)
 {
-    std::vector<double> errors;
-    for (std::size_t i = 0; i < expected.size(); ++i)
-        errors.push_back(firstTokenError(actual[i], expected[i]));
-    std::ranges::sort(errors, std::greater());
-    return errors[std::min<std::size_t>(2, errors.size() - 1)];
+    WorstPrompt worst;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        if (const double error = firstTokenError(actual[i], expected[i]); error > worst.error)
+            worst = {i, error};
+    }
+    return worst;
 }
 
 } // namespace cli

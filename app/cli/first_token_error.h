@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -15,8 +16,11 @@ using LikelyTokens = std::map<std::int32_t, float>;
 // empty or holds no number. Of a token that one side does not list its probability is at most the least it lists.
 double firstTokenError(const LikelyTokens &actual, const LikelyTokens &expected);
 
-// That of the third worst of the prompts (as many on both sides, at least one): one or two of eight may stand where rounding
-// makes another choice of experts.
-double firstTokenError(const std::vector<LikelyTokens> &actual, const std::vector<LikelyTokens> &expected);
+// The prompt with the largest of them; as many prompts on both sides, at least one.
+struct WorstPrompt {
+    std::size_t index = 0;
+    double error = 0;
+};
+WorstPrompt worstFirstToken(const std::vector<LikelyTokens> &actual, const std::vector<LikelyTokens> &expected);
 
 } // namespace cli

@@ -169,10 +169,10 @@ public:
             ENGINE_TRY(const std::vector<Told> rounded, firstTokensOnHost("q8_0"));
             // A model that is near another choice of experts or tokens shows it when its weights are rounded, too; where that
             // changes everything (random models), nothing can be held to it.
-            // Twice: a card rounds what it multiplies and what attention reads, not weights alone.
-            const double bound = std::max(kFirstTokenBound, 2 * firstTokenError(firstOf(rounded), firstOf(host)));
+            const double bound = std::max(kFirstTokenBound, worstFirstToken(firstOf(rounded), firstOf(host)).error);
+            const WorstPrompt worst = worstFirstToken(firstOf(before), firstOf(host));
             if (bound < 1)
-                add("first tokens", "prompts of 30 to 135", firstTokenError(firstOf(before), firstOf(host)), bound);
+                add("first tokens", "prompts of 30 to 135, worst of " + std::to_string(30 + 15 * worst.index), worst.error, bound);
         }
         return m_failures;
     }

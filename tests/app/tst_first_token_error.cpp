@@ -40,17 +40,19 @@ private slots:
         QVERIFY(std::isinf(firstTokenError(broken, some)));
         QVERIFY(std::isinf(firstTokenError(some, broken)));
     }
-    void twoPromptsMayDiffer()
+    void theWorstPromptCounts()
     {
         const LikelyTokens right{{1, 0.5F}};
-        const LikelyTokens wrong{{1, 0.25F}};
         const std::vector<LikelyTokens> expected(8, right);
         std::vector<LikelyTokens> actual = expected;
-        actual[0] = actual[5] = wrong;
-        QCOMPARE(firstTokenError(actual, expected), 0.0);
-        actual[7] = wrong;
-        QCOMPARE(firstTokenError(actual, expected), 0.5);
-        QCOMPARE(firstTokenError(std::vector{wrong}, std::vector{right}), 0.5);
+        QCOMPARE(worstFirstToken(actual, expected).error, 0.0);
+        actual[5] = {{1, 0.25F}};
+        actual[2] = {{1, 0.375F}};
+        QCOMPARE(worstFirstToken(actual, expected).error, 0.5);
+        QCOMPARE(worstFirstToken(actual, expected).index, std::size_t{5});
+        actual[7] = {};
+        QVERIFY(std::isinf(worstFirstToken(actual, expected).error));
+        QCOMPARE(worstFirstToken(actual, expected).index, std::size_t{7});
     }
 };
 
