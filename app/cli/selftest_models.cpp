@@ -56,16 +56,18 @@ engine::GenerationRequest request(const Session &session, engine::ModelId model,
     return request;
 }
 
-// Prompts of 30 to 135 tokens and answers of equal length.
+int shortPrompt(int index) { return 30 + 15 * index; }
+
+// Prompts of 30 to 135 tokens, or what the context has room for, and answers of equal length.
 engine::GenerationRequest shortRequest(const Session &session, engine::ModelId model, int index, int tokens)
 {
-    return request(session, model, index, tokens, 30 + 15 * index);
+    return request(session, model, index, tokens, shortPrompt(index));
 }
 
 // Answers that end one after the other; two of them pass 512 and 1,024 tokens, where the context is as long.
 engine::GenerationRequest unevenRequest(const Session &session, engine::ModelId model, int index)
 {
-    const int prompt = index == 0 ? 1004 : index == 1 ? 500 : 30 + 15 * index;
+    const int prompt = index == 0 ? 1004 : index == 1 ? 500 : shortPrompt(index);
     return request(session, model, index, index < 2 ? 60 : 5 + 7 * index, prompt);
 }
 
@@ -172,7 +174,7 @@ public:
             const double bound = std::max(kFirstTokenBound, worstFirstToken(firstOf(rounded), firstOf(host)).error);
             const WorstPrompt worst = worstFirstToken(firstOf(before), firstOf(host));
             if (bound < 1)
-                add("first tokens", "prompts of 30 to 135, worst of " + std::to_string(30 + 15 * worst.index), worst.error, bound);
+                add("first tokens", "prompts of 30 to 135, worst of " + std::to_string(requests[worst.index].rawTokens->size()), worst.error, bound);
         }
         return m_failures;
     }

@@ -6,7 +6,8 @@ namespace kernels::cuda {
 
 namespace {
 
-// Bytes of shared memory that a block's rows and ring may take: small products leave room for the next kernel's blocks.
+// Bytes of shared memory that a block's rows and ring take where three stages do with them: under half of a multiprocessor's, so
+// that the next kernel's blocks find room. From 72 to 210 KB nothing was faster (tests/bench/RESULTS.md).
 constexpr int kRoom = 104 * 1024;
 // Rows that leave a ring of two stages beside them.
 constexpr int kMostRowBytes = 136 * 1024;

@@ -7,7 +7,7 @@
 // in front is done), eight share a stage's columns. The rows lie in shared memory as they are; a value is cut into the three
 // bfloat16 that it is the sum of (8 + 8 + 8 bits), the B operands of three mma.m16n8k16, so products are exact and the sums
 // float32. A column's sums have one order whatever the other rows are: warps in order, then slices of 4,096 columns in order;
-// rows that do not fit beside the ring take a slice a launch.
+// rows that do not fit beside the ring take as many slices a launch as do.
 // Bound: weight bytes over memory bandwidth.
 
 #include "cuda/common/activation.cuh"
@@ -27,7 +27,6 @@ inline constexpr int kSlice = 4096;       // columns
 inline constexpr int kRowBytes = kChunk * 2 + 64; // of a stage: eight lanes of a load meet all banks
 inline constexpr int kStageBytes = kTileRows * kRowBytes;
 inline constexpr int kRowPad = 4;         // floats between rows in shared memory, for the same
-inline constexpr int kMostRingStages = 8;
 inline constexpr int kOwnBytes = 20 * 1024; // what the kernel itself declares is less
 
 struct Plan {
@@ -91,8 +90,8 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
     constexpr int matrices = Gated ? 2 : 1;
     extern __shared__ __align__(128) unsigned char memory[];
-    __shared__ std::uint64_t full[kMostRingStages];
-    __shared__ std::uint64_t empty[kMostRingStages];
+    __shared__ std::uint64_t full[ring::kMostStages];
+    __shared__ std::uint64_t empty[ring::kMostStages];
     __shared__ float squares[kShare][kFewRows];
     __shared__ float partial[2][kShare][matrices][kFewRows][kTileRows]; // [turn][warp][matrix][row, output]
 
@@ -341,7 +340,7 @@ template <bool Gated> cudaError_t launch(const ProductArgs &args, Plan plan, int
     const int rowBytes = args.rows * (plan.columns + kRowPad) * static_cast<int>(sizeof(float));
     const int most = card().sharedBytes - kOwnBytes;
     const int fits = (most - rowBytes) / kStageBytes;
-    plan.stages = std::min({kMostRingStages, fits, std::max(3, (room - rowBytes) / kStageBytes)});
+    plan.stages = std::min({ring::kMostStages, fits, std::max(3, (room - rowBytes) / kStageBytes)});
     if (plan.stages < 2)
         return cudaErrorNotSupported;
     const auto kernel = rowsKernel<Gated>;
