@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The self-test on a card under compute-sanitizer, topic by topic and tool by tool, several at a time; a line each:
 #   tests/bench/sanitize_card.sh DIPTYCH_CLI LOGS [SECONDS [TOOL...]]
-# SECONDS: what one of them may take (default 600), JOBS: how many at a time (default 8). Says what was reported, what failed and
-# what did not come to its end; exits with 1 if anything was reported or failed, with 2 if something did not come to its end.
+# SECONDS: what one of them may take (default 600), JOBS: how many at a time (default 8), TOPICS: these instead of all, a ; between
+# them. Says what was reported, what failed and what did not come to its end; exits with 1 if anything was reported or failed,
+# with 2 if something did not come to its end.
 set -uo pipefail
 
-[ $# -ge 2 ] || { sed -n 4,7p "$0" >&2; exit 64; }
+[ $# -ge 2 ] || { sed -n 4,8p "$0" >&2; exit 64; }
 cli=$1 logs=$2 seconds=${3:-600}
 shift $(($# < 3 ? $# : 3))
 tools=("$@")
@@ -15,11 +16,13 @@ tools=("$@")
 command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not on the path" >&2; exit 64; }
 mkdir -p "$logs" || exit 64
 
-# Each holds the names of some operations; together they hold all.
-topics=("rms norm" "layer norm" "silu multiply" "rope" "embedding" "head linear" "linear F" "linear BF" "linear Q4" "linear Q5" "linear Q6" "linear Q8"
-    "linear Q2" "linear Q3" "linear IQ" "gated product" "norm and products" "feed-forward" "experts greedy" "experts group" "experts biased"
-    "experts and a shared one, Q" "experts and a shared one, B" "experts and a shared one, F" "experts and a shared one, automatic" "experts and a shared one, with the router"
-    "norm, router" "attention" "selected tokens" "cross-modal" "choosing" "picture")
+# Each holds the names of some operations; together they hold all. What takes longest comes first.
+topics=("experts and a shared one, with the router" "experts and a shared one, automatic" "experts and a shared one, Q" "attention" "feed-forward"
+    "norm and products" "gated product" "linear F32" "linear F16" "linear F8" "linear BF16" "linear Q2" "linear Q3" "linear Q4_0" "linear Q4_1" "linear Q4_K"
+    "linear Q5_0" "linear Q5_1" "linear Q5_K" "linear Q6" "linear Q8" "linear IQ4_NL" "linear IQ4_XS" "experts and a shared one, B" "experts and a shared one, F"
+    "choosing" "picture" "embedding" "head linear" "experts greedy" "experts group" "experts biased" "norm, router" "selected tokens" "cross-modal" "rms norm"
+    "layer norm" "silu multiply" "rope")
+[ -n "${TOPICS:-}" ] && IFS=';' read -ra topics <<<"$TOPICS"
 
 # shellcheck disable=SC2317 # xargs calls it
 one() { # topic tool
