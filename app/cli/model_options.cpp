@@ -89,8 +89,8 @@ void ModelOptions::addTo(CLI::App &command)
         .add_option("--context", context,
                     "Context length in tokens (0: what the model and memory allow)")
         ->check(CLI::Range(0, std::numeric_limits<int>::max()));
-    command.add_option("--precision", precision, "exact computes in float32 throughout")
-        ->check(CLI::IsMember({"native", "exact"}));
+    command.add_option("--precision", precision, "exact computes in float32 throughout, rounded (processor only) rounds what products read to bfloat16")
+        ->check(CLI::IsMember({"native", "exact", "rounded"}));
     command.add_option("--attention-window", attentionWindow, "Sliding window in tokens (0: off)")
         ->check(CLI::Range(0, std::numeric_limits<int>::max()));
     command
@@ -138,7 +138,8 @@ engine::Result<engine::LoadOptions> ModelOptions::loadOptions(std::size_t index)
     options.attentionWindow = attentionWindow;
     options.speculative =
         speculative == "mtp" ? engine::Speculative::Mtp : engine::Speculative::None;
-    options.precision = precision == "exact" ? engine::Precision::Exact : engine::Precision::Native;
+    options.precision = precision == "exact" ? engine::Precision::Exact
+                        : precision == "rounded" ? engine::Precision::Rounded : engine::Precision::Native;
     if (device == "auto")
         chooseDevice(options);
     for (const std::string &text : adapters) {

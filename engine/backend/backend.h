@@ -440,6 +440,7 @@ public:
 struct CpuBackendOptions {
     int threads = 0;            // 0: allowed CPUs
     bool exact = false;         // float32 throughout: no int8 activations, no bf16 products
+    bool rounded = false;       // with `exact`: what products read, all but the router's, is rounded to bfloat16 first
     std::string_view isa = {};  // force "reference", "avx2", "avx512"; empty: best (or DIPTYCH_ISA)
 };
 Result<std::unique_ptr<Backend>> makeCpuBackend(const CpuBackendOptions &options);

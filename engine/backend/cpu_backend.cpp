@@ -44,8 +44,8 @@ const CpuWeight &CpuBackend::cpuWeight(const Weight *weight)
     return static_cast<const CpuWeight &>(*weight);
 }
 
-CpuBackend::CpuBackend(const kernels::KernelTable &table, int threads, bool exact)
-    : m_table(table), m_exact(exact), m_pool(threads)
+CpuBackend::CpuBackend(const kernels::KernelTable &table, const CpuBackendOptions &options)
+    : m_table(table), m_exact(options.exact), m_isRounded(options.rounded), m_pool(options.threads)
 {
 }
 
@@ -105,6 +105,30 @@ Result<std::vector<float>> CpuBackend::dequantize(const FileTensor &tensor)
     return m_loader.dequantize(tensor);
 }
 
+void CpuBackend::roundInputs(std::vector<Product> &products)
+{
+    std::size_t numbers = 0;
+    for (const Product &product : products)
+        numbers += product.isPreparedElsewhere ? 0 : static_cast<std::size_t>(product.args.rows * product.args.weight.columns);
+    auto *memory = reinterpret_cast<float *>(m_roundedMemory.reserve(numbers * sizeof(float)));
+    const float *last = nullptr;
+    for (Product &product : products) {
+        kernels::LinearArgs &args = product.args;
+        const std::int64_t columns = args.weight.columns;
+        if (!product.isPreparedElsewhere) {
+            forRows(args.rows, columns, [&](std::int64_t begin, std::int64_t end) {
+                for (std::int64_t r = begin; r < end; ++r)
+                    for (std::int64_t k = 0; k < columns; ++k)
+                        memory[r * columns + k] = kernels::bfloatToFloat(kernels::floatToBfloat(args.input[r * args.inputStride + k]));
+            });
+            last = memory;
+            memory += args.rows * columns;
+        }
+        args.input = last;
+        args.inputStride = columns;
+    }
+}
+
 void CpuBackend::prepareProducts(std::vector<Product> &products, std::int64_t work)
 {
     std::size_t bytes = 0;
@@ -147,6 +171,8 @@ void CpuBackend::prepareProducts(std::vector<Product> &products, std::int64_t wo
 
 void CpuBackend::runProducts(std::vector<Product> &products)
 {
+    if (m_isRounded)
+        roundInputs(products);
     std::int64_t work = 0;
     std::size_t scratchBytes = 0;
     for (const Product &product : products) {
@@ -360,7 +386,7 @@ Result<std::unique_ptr<Backend>> makeCpuBackend(const CpuBackendOptions &options
             known += (known.empty() ? "" : ", ") + std::string(each->name);
         return Error{ErrorCode::BadRequest, "this machine does not run the instruction set asked for; it runs " + known};
     }
-    return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*table, options.threads, options.exact));
+    return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*table, options));
 }
 
 } // namespace engine

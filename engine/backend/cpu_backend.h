@@ -17,7 +17,7 @@ namespace engine {
 // Runs every operation at once on a pool of threads; nothing is queued. One engine thread calls it.
 class CpuBackend final : public Backend {
 public:
-    CpuBackend(const kernels::KernelTable &table, int threads, bool exact);
+    CpuBackend(const kernels::KernelTable &table, const CpuBackendOptions &options);
 
     std::string_view id() const override { return "cpu"; }
     bool hostMemory() const override { return true; }
@@ -41,6 +41,7 @@ public:
     void attention(const AttentionArgs &args) override;
     void denseAttention(const DenseAttentionArgs &args) override;
     void route(const RouteArgs &args) override;
+    void router(const RouterArgs &args) override;
     void moe(const MoeArgs &args) override;
     bool hasTokenSelection() const override { return true; }
     void selectTokens(const SelectTokensArgs &args) override;
@@ -80,6 +81,7 @@ private:
         int headBegin = 0, headEnd = 0;
     };
     void runProducts(std::vector<Product> &products);
+    void roundInputs(std::vector<Product> &products);
     void prepareProducts(std::vector<Product> &products, std::int64_t work);
     std::byte *threadScratch(std::size_t bytesPerThread);
     // body(begin, end) over rows, on this thread alone when there is little to do.
@@ -101,11 +103,12 @@ private:
 
     const kernels::KernelTable &m_table;
     bool m_exact = false;
+    bool m_isRounded = false;
     kernels::ThreadPool m_pool;
     WeightArena m_arena;
     CpuWeightLoader m_loader{m_arena, m_pool};
 
-    Scratch m_preparedMemory, m_threadMemory, m_moeMemory;
+    Scratch m_preparedMemory, m_threadMemory, m_moeMemory, m_roundedMemory;
     std::size_t m_threadBytes = 0;
     std::vector<Product> m_products;
     std::vector<Slice> m_slices;

@@ -7,8 +7,16 @@
 #include "kernels/reference.h"
 
 #include <cstring>
+#include <utility>
 
 namespace engine {
+
+void CpuBackend::router(const RouterArgs &args)
+{
+    const bool isRounded = std::exchange(m_isRounded, false);
+    Backend::router(args);
+    m_isRounded = isRounded;
+}
 
 void CpuBackend::route(const RouteArgs &args)
 {

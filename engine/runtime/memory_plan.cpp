@@ -140,7 +140,8 @@ Result<CachePlan> planCache(const CachePlanInput &input, const LoadOptions &opti
     const bool isSmall = input.numbersPerToken * bytesOf(DType::F32) * context <= kSmallCacheBytes;
     CachePlan plan;
     const bool onTensorCores = isCard(options) && cudaTensorCores(); // they read nothing wider
-    plan.type = options.precision == Precision::Exact || (isSmall && !onTensorCores) ? DType::F32 : DType::BF16;
+    const bool isNarrow = options.precision == Precision::Rounded || (options.precision == Precision::Native && (!isSmall || onTensorCores));
+    plan.type = isNarrow ? DType::BF16 : DType::F32;
     const std::uint64_t perLayer = input.numbersPerToken * bytesOf(plan.type) / static_cast<std::uint64_t>(input.layers);
     const std::uint64_t hostPerToken = perLayer * static_cast<std::uint64_t>(input.firstLayers);
     const std::uint64_t bytesPerToken = input.numbersPerToken * bytesOf(plan.type) - hostPerToken;

@@ -24,7 +24,10 @@ namespace {
 
 Result<std::unique_ptr<Backend>> openProcessor(const LoadOptions &options)
 {
-    return makeCpuBackend({.threads = workerThreads(options.threads), .exact = options.precision == Precision::Exact, .isa = {}});
+    return makeCpuBackend({.threads = workerThreads(options.threads),
+                           .exact = options.precision != Precision::Native,
+                           .rounded = options.precision == Precision::Rounded,
+                           .isa = {}});
 }
 
 Result<std::unique_ptr<Backend>> openCard(const LoadOptions &options)
@@ -41,6 +44,8 @@ Status checkOptions(const LoadOptions &options)
     if (!options.requantize.empty() && options.requantize != "q8_0" && options.requantize != "q4_0")
         return Error{ErrorCode::BadRequest,
                      "weights can be re-quantised to q8_0 or q4_0, not to " + options.requantize};
+    if (options.precision == Precision::Rounded && isCard(options))
+        return Error{ErrorCode::BadRequest, "the rounded precision is the processor's; a card has native and exact"};
     return Done{};
 }
 

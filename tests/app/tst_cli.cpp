@@ -78,6 +78,7 @@ private slots:
     void compareShowsBoth();
     void tokenizeGoesThereAndBack();
     void scoreWritesOneRowAToken();
+    void roundedPrecisionIsNearExactAndTheProcessors();
     void aWholeModelIsHeldToTheBit();
     void adaptersAreApplied();
     void inspectAndModelsDescribe();
@@ -359,6 +360,33 @@ void TestCli::scoreWritesOneRowAToken()
     const int vocabulary = run({"inspect", "--json"}).json()["vocabulary_size"].toInt();
     QVERIFY(vocabulary > 0);
     QCOMPARE(QFileInfo(out).size(), qint64(3) * vocabulary * 4);
+}
+
+void TestCli::roundedPrecisionIsNearExactAndTheProcessors()
+{
+    const QString model = QStringLiteral(DIPTYCH_SOURCE_DIR "/tests/golden/models/llama");
+    const QString ids = write("rounded.txt", "2 9 16 23 30 37 44 51");
+    const auto score = [&](const QString &precision) {
+        const QString out = m_folder.filePath(precision + ".f32");
+        const Outcome outcome = run({"score", "-m", model, "--tokens", ids, "--out", out, "--precision", precision});
+        QFile file(out);
+        return outcome.code == 0 && file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray();
+    };
+    const QByteArray exact = score("exact"), rounded = score("rounded");
+    QVERIFY(!exact.isEmpty() && rounded.size() == exact.size());
+    double difference = 0, size = 0;
+    for (qsizetype i = 0; i < exact.size(); i += 4) {
+        float a = 0, b = 0;
+        memcpy(&a, exact.constData() + i, 4);
+        memcpy(&b, rounded.constData() + i, 4);
+        difference += (a - b) * (a - b);
+        size += a * a;
+    }
+    QVERIFY(difference > 1e-6 * size && difference < 1e-3 * size);
+
+    const Outcome card = run({"score", "-m", model, "--device", "cuda:0", "--tokens", ids, "--out", m_folder.filePath("card.f32"), "--precision", "rounded"});
+    QCOMPARE(card.code, 2);
+    QVERIFY2(card.err.contains("rounded"), card.err);
 }
 
 void TestCli::aWholeModelIsHeldToTheBit()

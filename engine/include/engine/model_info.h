@@ -10,7 +10,9 @@ namespace engine {
 
 using ModelId = std::uint64_t; // of one loaded model in one Runtime; 0 is none
 
-enum class Precision { Native = 1, Exact }; // Exact: float32 throughout
+// Exact: float32 throughout. Rounded: that, but what products read of activations is rounded to bfloat16, the router's excepted, as
+// where a card reads prompts; on the processor alone, so that a card's difference from Exact has something to be held against.
+enum class Precision { Native = 1, Exact, Rounded };
 
 // Mtp: the model's own layer for it guesses tokens ahead; the answers stay the same (greedy) or as likely (sampled).
 enum class Speculative { None = 1, Mtp };

@@ -9,6 +9,7 @@
 #include <QTest>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -94,6 +95,8 @@ private slots:
     void brokenNumbersStayInTheirRow();
     void vectorSetsAgreeToTheBit_data();
     void vectorSetsAgreeToTheBit();
+    void roundedProductsReadBfloat16_data() { addSets(); }
+    void roundedProductsReadBfloat16();
     void copiesKeepStrides_data() { addSets(); }
     void copiesKeepStrides();
     void scatteredRowsGoToTheirPlaces();
@@ -215,6 +218,68 @@ void TestCpuBackend::headLinearUsesOneMatrixAHead()
                 const double expected = dot(input, r * heads + h, values->data() + (h * out + o) * in, in, norm);
                 QVERIFY(isClose(output.at(r * heads + h, o), expected, 2e-6 * (norm + 1)));
             }
+}
+
+// To the bit what the exact backend makes of inputs that were rounded before; the router reads all of its input.
+void TestCpuBackend::roundedProductsReadBfloat16()
+{
+    const auto exact = make();
+    const QByteArray isa = QTest::currentDataTag();
+    const auto rounded = std::move(makeCpuBackend({.threads = 2, .exact = true, .rounded = true, .isa = isa.constData()})).value();
+    kernels::Random random(21);
+    const int in = 96, inner = 64, experts = 4, perToken = 2;
+    const OwnedTensor square(random, DType::BF16, {in, in}), up(random, DType::F32, {experts, inner, in}),
+        gate(random, DType::F32, {experts, inner, in}), down(random, DType::F32, {experts, in, inner}), router(random, DType::F32, {experts, in});
+    for (const int rows : {1, 7, 70}) {
+        const Activations input(*exact, random, {rows, in}, 3), narrow(*exact, random, {rows, in}, 5);
+        bool differs = false;
+        for (int r = 0; r < rows; ++r)
+            for (int k = 0; k < in; ++k) {
+                float &value = narrow.tensor.f32()[r * narrow.tensor.rowStride + k];
+                value = kernels::bfloatToFloat(kernels::floatToBfloat(input.at(r, k)));
+                differs = differs || value != input.at(r, k);
+            }
+        QVERIFY(differs);
+        const auto product = [&](Backend &backend, const Activations &x) {
+            const auto weight = backend.upload(square.file, {});
+            const Activations y(backend, random, {rows, in});
+            backend.linear({.input = x.tensor, .weight = weight->get(), .output = y.tensor});
+            return std::vector<float>(y.tensor.f32(), y.tensor.f32() + rows * in);
+        };
+        QVERIFY(product(*rounded, input) == product(*exact, narrow));
+        QVERIFY(product(*rounded, input) != product(*exact, input));
+
+        std::vector<std::int32_t> ids(static_cast<std::size_t>(rows * perToken));
+        std::vector<float> shares(ids.size(), 0.5F);
+        const auto routed = [&](Backend &backend, const Activations &x) {
+            const auto weight = backend.upload(router.file, {});
+            const Activations logits(backend, random, {rows, experts});
+            backend.router({.input = x.tensor, .weight = weight->get(),
+                            .route = {.logits = logits.tensor, .experts = experts, .perToken = perToken, .stopExperts = {}, .ids = ids.data(),
+                                      .weights = shares.data()}});
+            return std::vector<float>(logits.tensor.f32(), logits.tensor.f32() + rows * experts);
+        };
+        const std::vector<float> logits = routed(*exact, input);
+        QVERIFY(routed(*rounded, input) == logits);
+        // The second products of the experts read rounded numbers, too: not what rounding the first ones' input alone gives.
+        const auto summed = [&](Backend &backend, const Activations &x) {
+            const auto g = backend.uploadExperts(std::array{&gate.file}, {}), u = backend.uploadExperts(std::array{&up.file}, {}),
+                       d = backend.uploadExperts(std::array{&down.file}, {});
+            const Activations y(backend, random, {rows, in});
+            std::fill_n(y.tensor.f32(), rows * in, 0.0F);
+            backend.moe({.input = x.tensor, .output = y.tensor, .gate = g->get(), .up = u->get(), .down = d->get(), .ids = ids.data(),
+                         .weights = shares.data(), .perToken = perToken});
+            return std::vector<float>(y.tensor.f32(), y.tensor.f32() + rows * in);
+        };
+        const std::vector<float> whole = summed(*exact, input), first = summed(*exact, narrow), both = summed(*rounded, input);
+        QVERIFY(both != whole && both != first);
+        double difference = 0, size = 0;
+        for (std::size_t i = 0; i < whole.size(); ++i) {
+            difference += std::pow(static_cast<double>(both[i]) - whole[i], 2);
+            size += std::pow(static_cast<double>(whole[i]), 2);
+        }
+        QVERIFY(std::sqrt(difference / size) < 1e-2);
+    }
 }
 
 void TestCpuBackend::normsMatchTheirFormulas()
