@@ -11,6 +11,8 @@ namespace cli {
 double firstTokenError(const LikelyTokens &actual, const LikelyTokens &expected)
 {
     constexpr double none = std::numeric_limits<double>::infinity();
+    if (actual.empty() && expected.empty())
+        return 0;
     double likeliest = 0, difference = 0;
     const auto compare = [&](const LikelyTokens &a, const LikelyTokens &b) {
         double least = none;
@@ -26,16 +28,6 @@ double firstTokenError(const LikelyTokens &actual, const LikelyTokens &expected)
     compare(actual, expected);
     compare(expected, actual);
     return actual.empty() || expected.empty() || !(likeliest > 0) ? none : difference / likeliest;
-}
-
-WorstPrompt worstFirstToken(const std::vector<LikelyTokens> &actual, const std::vector<LikelyTokens> &expected)
-{
-    WorstPrompt worst;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-        if (const double error = firstTokenError(actual[i], expected[i]); error > worst.error)
-            worst = {i, error};
-    }
-    return worst;
 }
 
 } // namespace cli

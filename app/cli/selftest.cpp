@@ -30,6 +30,7 @@ void report(const engine::SelftestRow &row, bool json, Json &rows)
         std::printf("%-4s %-12s %-24s %-24s error %.2e of %.0e\n", row.passed ? "ok" : "FAIL",
                     row.device.c_str(), row.operation.c_str(), row.shape.c_str(), row.error,
                     row.bound);
+    std::fflush(stdout); // a large model takes minutes
     rows.push_back({{"device", row.device},
                     {"operation", row.operation},
                     {"shape", row.shape},

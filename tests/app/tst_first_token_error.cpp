@@ -37,22 +37,9 @@ private slots:
         const LikelyTokens broken{{1, std::numeric_limits<float>::quiet_NaN()}};
         QVERIFY(std::isinf(firstTokenError({}, some)));
         QVERIFY(std::isinf(firstTokenError(some, LikelyTokens{})));
+        QCOMPARE(firstTokenError({}, {}), 0.0); // both answers ended before a token
         QVERIFY(std::isinf(firstTokenError(broken, some)));
         QVERIFY(std::isinf(firstTokenError(some, broken)));
-    }
-    void theWorstPromptCounts()
-    {
-        const LikelyTokens right{{1, 0.5F}};
-        const std::vector<LikelyTokens> expected(8, right);
-        std::vector<LikelyTokens> actual = expected;
-        QCOMPARE(worstFirstToken(actual, expected).error, 0.0);
-        actual[5] = {{1, 0.25F}};
-        actual[2] = {{1, 0.375F}};
-        QCOMPARE(worstFirstToken(actual, expected).error, 0.5);
-        QCOMPARE(worstFirstToken(actual, expected).index, std::size_t{5});
-        actual[7] = {};
-        QVERIFY(std::isinf(worstFirstToken(actual, expected).error));
-        QCOMPARE(worstFirstToken(actual, expected).index, std::size_t{7});
     }
 };
 
