@@ -62,6 +62,9 @@ struct StepKind {
     bool operator==(const StepKind &) const = default;
 };
 
+// All of its rows are beyond all limits.
+inline bool isLong(const StepKind &kind) { return kind.reach != 0 && (kind.reach & 0x55555555U) == 0; }
+
 // `limits`: tokens from which on other kernels take a row; `later`: of the step so many tokens on.
 inline StepKind kindOf(const StepNumbers &numbers, std::span<const std::int32_t> limits, std::int32_t later = 0)
 {

@@ -217,7 +217,8 @@ void addExperts(Context &c, const kc::ProductArgs &second, const float *weights,
     last.slotWeights = weights;
     last.slotIds = second.ids;
     last.slotsPerToken = second.perToken;
-    const cudaError_t together = kc::expertsDown(second, last, c.stream);
+    // What follows takes three launches for a long context, which find room beside less than the one for a short one.
+    const cudaError_t together = kc::expertsDown(second, last, c.stepFits && isLong(c.stepKind), c.stream);
     if (together != cudaErrorNotSupported) {
         c.note(together, "experts");
         return;

@@ -82,10 +82,12 @@ public:
         for (const std::int64_t columns : {std::int64_t{20}, std::int64_t{131}, std::int64_t{5'006}, std::int64_t{102'403}, std::int64_t{151'940}}) {
             if (!m_isCard)
                 break; // the processor's is the reference
-            if (!isAsked("choosing tokens, " + choosingShape(columns)))
-                continue;
-            ENGINE_TRY(const SelftestRow row, checkChoosing(*m_backends[0], *m_backends[1], m_name, m_random(), columns));
-            add(row);
+            for (const std::int64_t atOnce : kChoosingAtOnce) {
+                if (!isAsked("choosing tokens, " + choosingShape(columns, atOnce)))
+                    continue;
+                ENGINE_TRY(const SelftestRow row, checkChoosing(*m_backends[0], *m_backends[1], m_name, m_random(), columns, atOnce));
+                add(row);
+            }
         }
         ENGINE_CHECK(prompts());
         for (const DType cacheType : {DType::F32, DType::BF16})

@@ -16,7 +16,7 @@ using kernels::Choice;
 using kernels::ChooseRule;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr std::int64_t kRows = 70; // more than a card takes at once
+constexpr std::int64_t kRows = kChoosingAtOnce[0]; // more than a card takes at once
 constexpr std::int64_t kPadding = 3;
 
 struct Question {
@@ -128,13 +128,13 @@ bool isSame(const Choice &found, const Choice &wanted, int alternatives)
 
 } // namespace
 
-std::string choosingShape(std::int64_t columns)
+std::string choosingShape(std::int64_t columns, std::int64_t atOnce)
 {
-    return std::to_string(kRows) + " x " + std::to_string(columns - kPadding);
+    return std::to_string(kRows) + " x " + std::to_string(columns - kPadding) + (atOnce < kRows ? ", " + std::to_string(atOnce) : ", all") + " at once";
 }
 
 Result<SelftestRow> checkChoosing(Backend &tested, Backend &reference, const std::string &name, std::uint64_t seed,
-    std::int64_t columns)
+    std::int64_t columns, std::int64_t atOnce)
 {
     const Question question = randomQuestion(seed, columns);
     const auto count = static_cast<int>(columns - kPadding);
@@ -155,17 +155,17 @@ Result<SelftestRow> checkChoosing(Backend &tested, Backend &reference, const std
     };
     ENGINE_TRY(const std::vector<Choice> wanted, inParts(reference, kRows));
     int wrong = 0;
-    // Few rows take other kernels than many; all at once twice: the first leaves its working memory as it found it.
-    for (const std::int64_t most : {kRows, kRows, std::int64_t{12}, std::int64_t{3}}) {
-        ENGINE_TRY(const std::vector<Choice> found, inParts(tested, most));
+    const int times = atOnce == kRows ? 2 : 1; // the first leaves its working memory as it found it
+    for (int time = 0; time < times; ++time) {
+        ENGINE_TRY(const std::vector<Choice> found, inParts(tested, atOnce));
         for (std::size_t row = 0; row < question.rules.size(); ++row) {
             const bool isLeft = found[row].state == kernels::ChoiceState::Undecided
                 && mayBeUndecided(question.logits.data() + static_cast<std::int64_t>(row) * columns, count);
             wrong += isLeft || isSame(found[row], wanted[row], question.rules[row].alternatives) ? 0 : 1;
         }
     }
-    SelftestRow row{.device = name, .operation = "choosing tokens", .shape = choosingShape(columns)};
-    row.error = static_cast<double>(wrong) / static_cast<double>(4 * kRows);
+    SelftestRow row{.device = name, .operation = "choosing tokens", .shape = choosingShape(columns, atOnce)};
+    row.error = static_cast<double>(wrong) / static_cast<double>(times * kRows);
     row.passed = wrong == 0;
     return row;
 }

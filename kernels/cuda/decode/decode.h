@@ -70,8 +70,9 @@ cudaError_t product(const ProductArgs &args, cudaStream_t stream);
 bool isProductType(DType type);
 bool canRoute(const ProductArgs &args); // `ids`, `route` and all else set
 // The experts' second product, the shared one's and their sum (its slots are those of `experts`) in one launch, to the bits of
-// the two after each other; one row of `values`. cudaErrorNotSupported, and nothing is queued: not these shapes.
-cudaError_t expertsDown(const ProductArgs &experts, const ProductArgs &shared, cudaStream_t stream);
+// the two after each other; one row of `values`. `wide`: with more registers, so that the kernel behind finds less room meanwhile;
+// the bits are the same. cudaErrorNotSupported, and nothing is queued: not these shapes.
+cudaError_t expertsDown(const ProductArgs &experts, const ProductArgs &shared, bool wide, cudaStream_t stream);
 inline constexpr int kFewRows = 8;
 bool hasFew(DType type);
 // Up to kFewRows rows of `values` times a bfloat16 matrix (bf16_rows.cuh); of the shape and the card alone. Takes a norm along: takesBf16Norm.

@@ -31,7 +31,7 @@ struct DownPlan {
 };
 
 template <DType Type, DType SharedType>
-__global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKernel(const ProductArgs args, const ProductArgs shared, const DownPlan plan)
+__device__ __forceinline__ void expertsDown(const ProductArgs &args, const ProductArgs &shared, const DownPlan &plan)
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
     extern __shared__ __align__(128) unsigned char memory[];
@@ -226,9 +226,21 @@ __global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKerne
 #endif
 }
 
+// 72 registers: a block of the next product fits beside this kernel's.
+template <DType Type, DType SharedType>
+__global__ void __launch_bounds__((kMostDownWarps + 1) * 32, 2) expertsDownKernel(const ProductArgs args, const ProductArgs shared, const DownPlan plan)
+{
+    expertsDown<Type, SharedType>(args, shared, plan);
+}
+template <DType Type, DType SharedType>
+__global__ void __maxnreg__(80) wideExpertsDownKernel(const ProductArgs args, const ProductArgs shared, const DownPlan plan)
+{
+    expertsDown<Type, SharedType>(args, shared, plan);
+}
+
 // `args`: the experts' product, `shared`: the shared one's with the sum of the slots, as the separate products have them.
 template <DType Type, DType SharedType>
-cudaError_t launchExpertsDown(const ProductArgs &args, const ProductArgs &shared, cudaStream_t stream)
+cudaError_t launchExpertsDown(const ProductArgs &args, const ProductArgs &shared, bool wide, cudaStream_t stream)
 {
     const int spans = (args.weight.shape.units + kUnits - 1) / kUnits;
     const int sharedSpans = (shared.weight.shape.units + kUnits - 1) / kUnits;
@@ -257,7 +269,7 @@ cudaError_t launchExpertsDown(const ProductArgs &args, const ProductArgs &shared
     const std::size_t bytes = static_cast<std::size_t>(plan.stages * plan.stageBytes) + beside;
     if (bytes > most)
         return cudaErrorNotSupported;
-    const auto kernel = expertsDownKernel<Type, SharedType>;
+    const auto kernel = wide ? wideExpertsDownKernel<Type, SharedType> : expertsDownKernel<Type, SharedType>;
     const cudaError_t allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most));
     if (allowed != cudaSuccess)
         return allowed;
