@@ -389,7 +389,7 @@ void choose(void *context, DiptychCudaRows logits, std::int32_t count, const voi
         args.rows = static_cast<int>(rows);
         args.count = count;
         args.room = c.choosing;
-        args.ranks = kc::chooseRanks(c.choosingRanks, args.rows);
+        args.ranks = kc::chooseRanks(c.choosingRanks, args.rows, count);
         args.choices = static_cast<kernels::Choice *>(c.bounce); // no copy on the stream between a step and the next
         if (next != nullptr) {
             args.ids = reinterpret_cast<std::int32_t *>(c.stepDevice);

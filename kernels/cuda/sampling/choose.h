@@ -26,11 +26,14 @@ struct ChooseRoom {
 
 // How many blocks the device can put together as a cluster for a row (sm_90 and later), at most 16; 0: none.
 int mostChooseRanks();
-// How many of them choose fastest, measured on an H200; with many rows three kernels for all do.
-constexpr int chooseRanks(int most, int rows)
+// How many of them choose fastest, measured on an H200; with many rows three kernels for all do. Few ids are not spread over many.
+constexpr int chooseRanks(int most, int rows, int count)
 {
-    return rows > 16 ? 0 : rows > 4 && most > 8 ? 8 : most;
+    constexpr int kFewIds = 4096;
+    return rows > 16 ? 0 : count <= kFewIds && most > 2 ? 2 : rows > 4 && most > 8 ? 8 : most;
 }
+static_assert(chooseRanks(16, 1, 102'400) == 16 && chooseRanks(16, 8, 102'400) == 8 && chooseRanks(16, 17, 102'400) == 0);
+static_assert(chooseRanks(16, 8, 128) == 2 && chooseRanks(0, 1, 128) == 0 && chooseRanks(0, 1, 102'400) == 0);
 
 // The next token of each row (kernels/choose.h).
 struct ChooseArgs {
