@@ -465,6 +465,10 @@
         <source>Have the model frame in the picture what you name</source>
         <translation>让模型在图中框出你写的东西</translation>
     </message>
+    <message>
+        <source>%1 answers questions about pictures only: add one first.</source>
+        <translation>%1 只能回答关于图片的问题：请先添加一张图片。</translation>
+    </message>
 </context>
 <context>
     <name>ui::ChatSession</name>
@@ -744,6 +748,10 @@
     <message>
         <source>Word %1</source>
         <translation>第 %1 个词</translation>
+    </message>
+    <message>
+        <source>These models answer questions about pictures only: add one first.</source>
+        <translation>这些模型只能回答关于图片的问题：请先添加一张图片。</translation>
     </message>
 </context>
 <context>

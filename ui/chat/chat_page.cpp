@@ -386,6 +386,9 @@ void ChatPage::refresh()
     const bool pictures = !entry || !entry->inspected || entry->info.readsPictures;
     m_composer->setPicturesAllowed(pictures,
         tr("%1 reads no pictures. Choose a model that does, such as mini-vl.").arg(m_library.nameOf(m_session->modelKey())));
+    // The small models in the box have learnt nothing but pictures; what they say without one makes no sense.
+    const bool needsPicture = entry && entry->embedded && entry->info.readsPictures && !m_session->hasPictures();
+    m_composer->setPicturesExpected(needsPicture ? tr("%1 answers questions about pictures only: add one first.").arg(entry->name) : QString());
     int context = entry && entry->inspected ? entry->info.contextTokens : 0;
     for (const engine::LoadedModel &loaded : m_engine.models()) {
         if (entry && QString::fromStdString(loaded.options.path) == entry->path && loaded.contextTokens > 0)

@@ -7,6 +7,7 @@
 #include "theme/icons.h"
 #include "theme/style.h"
 #include "widgets/picture_viewer.h"
+#include "widgets/role_label.h"
 
 #include <QFileDialog>
 #include <QFileInfo>
@@ -43,6 +44,7 @@ struct Composer::Private {
     ImageLoader *loader = nullptr;
     PictureTray *tray = nullptr;
     QLabel *problem = nullptr;
+    RoleLabel *advice = nullptr;
     GrowingTextEdit *text = nullptr;
     QPushButton *add = nullptr;
     QPushButton *think = nullptr;
@@ -53,6 +55,7 @@ struct Composer::Private {
     bool picturesAllowed = true;
     bool sendWhenRead = false;
     QString whyNoPictures;
+    QString whyPictures;
     QString hint;
     int usedTokens = 0;
     int ofTokens = 0;
@@ -71,9 +74,14 @@ Composer::Composer(ImageLoader &loader, QWidget *parent) : QFrame(parent), d(std
     d->problem->setTextFormat(Qt::PlainText);
     d->text = new GrowingTextEdit(this);
     d->text->installEventFilter(this);
+    d->advice = new RoleLabel(theme::Role::Muted, {}, this);
+    d->advice->setPixelSize(theme::kSmallPixels);
+    d->advice->setWordWrap(true);
+    d->advice->setVisible(false);
     column->addWidget(d->tray);
     column->addWidget(d->problem);
     column->addWidget(d->text);
+    column->addWidget(d->advice);
 
     auto *row = new QHBoxLayout;
     row->setSpacing(8);
@@ -102,6 +110,7 @@ Composer::Composer(ImageLoader &loader, QWidget *parent) : QFrame(parent), d(std
     const auto changed = [this] {
         const bool something = !text().trimmed().isEmpty() || d->tray->count() > 0;
         d->send->setEnabled(d->busy || something);
+        setPicturesExpected(d->whyPictures);
         emit contentChanged();
     };
     connect(d->text, &QTextEdit::textChanged, this, changed);
@@ -210,6 +219,13 @@ void Composer::setPicturesAllowed(bool allowed, const QString &why)
     d->whyNoPictures = why;
     d->add->setEnabled(allowed);
     d->add->setToolTip(allowed ? tr("Add pictures: choose, drop or paste them") : why);
+}
+
+void Composer::setPicturesExpected(const QString &why)
+{
+    d->whyPictures = why;
+    d->advice->setText(why);
+    d->advice->setVisible(!why.isEmpty() && !text().trimmed().isEmpty() && !hasPictures());
 }
 
 void Composer::setThinkVisible(bool visible)

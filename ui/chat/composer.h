@@ -35,6 +35,7 @@ public:
     void clear();                         // after the question was taken
     void setBusy(bool busy);              // Send becomes Stop
     void setPicturesAllowed(bool allowed, const QString &why = {}); // a model that reads no pictures
+    void setPicturesExpected(const QString &why); // said while a question is written without one; empty: none is expected
     void setThinkVisible(bool visible);   // only models that think
     [[nodiscard]] bool isThinkOn() const;
     void setThinkOn(bool on);

@@ -264,6 +264,7 @@ void ComparePage::onModelsChosen()
         m_settings.setValue(QStringLiteral("compare/model1"), m_columns[1]->modelKey());
     }
     m_composer->setPicturesAllowed(pictures, tr("One of the models reads no pictures."));
+    expectPictures();
     m_addColumn->setEnabled(m_columns.size() < kMostColumns);
     updateFit();
     updateVerdicts();
@@ -724,6 +725,16 @@ void ComparePage::retranslate()
     m_continue->setText(tr("Continue with"));
     m_composer->setPlaceholder(m_turn < 0 ? tr("Drop a picture and ask: the models answer side by side")
                                           : tr("Ask on: each model remembers its own answers"));
+    expectPictures();
+}
+
+void ComparePage::expectPictures()
+{
+    const bool expected = m_turn < 0 && std::all_of(m_columns.cbegin(), m_columns.cend(), [this](const CompareColumn *column) {
+        const ModelEntry *entry = m_library.find(column->modelKey());
+        return entry != nullptr && entry->embedded && entry->info.readsPictures;
+    });
+    m_composer->setPicturesExpected(expected ? tr("These models answer questions about pictures only: add one first.") : QString());
 }
 
 void ComparePage::changeEvent(QEvent *event)

@@ -58,6 +58,7 @@ private:
     void buildVerdicts();
     void buildEmpty();
     void retranslate();
+    void expectPictures(); // for a first question to models that have learnt nothing else
     void setColumnCount(int count);
     CompareColumn *addColumn(const QString &modelKey);
     void removeColumn(CompareColumn *column);

@@ -51,6 +51,7 @@ private slots:
     void sendingWaitsForThePicture();
     void aPictureCanBeTakenOutByKeyboard();
     void aModelWithoutEyesSaysSo();
+    void aQuestionWithoutItsPictureIsAdvised();
     void enterSendsAndShiftEnterBreaksTheLine();
 
 private:
@@ -264,6 +265,23 @@ void TestComposer::aModelWithoutEyesSaysSo()
     QCOMPARE(problem(), QStringLiteral("This one reads no pictures."));
     QTest::qWait(100);
     QVERIFY(m_composer->pictures().isEmpty());
+}
+
+void TestComposer::aQuestionWithoutItsPictureIsAdvised()
+{
+    m_composer->setPicturesExpected(QStringLiteral("Add one first."));
+    QVERIFY(problem().isEmpty()); // nothing is asked yet
+    QTest::keyClicks(edit(), QStringLiteral("How many?"));
+    QCOMPARE(problem(), QStringLiteral("Add one first."));
+    QMimeData data;
+    data.setUrls({QUrl::fromLocalFile(file(QStringLiteral("a.png"), encoded()))});
+    QVERIFY(drop(data));
+    QVERIFY(problem().isEmpty());
+    QTRY_COMPARE(m_composer->pictures().size(), 1);
+    m_composer->setPictures({});
+    QCOMPARE(problem(), QStringLiteral("Add one first."));
+    m_composer->setPicturesExpected({});
+    QVERIFY(problem().isEmpty());
 }
 
 void TestComposer::enterSendsAndShiftEnterBreaksTheLine()

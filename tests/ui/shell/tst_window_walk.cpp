@@ -120,9 +120,18 @@ void TestWindowWalk::whatIsNamedIsFramedAndFramedAgainLater()
             if (button->text() == ChatPage::tr("Where"))
                 where = button;
         QVERIFY(where && !where->isVisible()); // there is no picture yet
+        const auto isAdvised = [&] {
+            const auto labels = chat->composer()->findChildren<QLabel *>();
+            return std::any_of(labels.begin(), labels.end(), [](const QLabel *label) {
+                return label->isVisible() && label->text() == ChatPage::tr("%1 answers questions about pictures only: add one first.").arg(QStringLiteral("mini-vl"));
+            });
+        };
+        chat->composer()->setText(QStringLiteral("the red"));
+        QTRY_VERIFY(isAdvised());
+        chat->composer()->setText({});
         drop(chat, m_picture);
         QTRY_COMPARE(chat->composer()->pictures().size(), 1);
-        QVERIFY(where->isVisible());
+        QVERIFY(where->isVisible() && !isAdvised());
         QTest::mouseClick(where, Qt::LeftButton);
         QVERIFY(where->isChecked());
         auto *text = chat->composer()->findChild<QTextEdit *>();
