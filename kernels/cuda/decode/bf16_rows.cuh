@@ -27,7 +27,7 @@ inline constexpr int kSlice = 4096;       // columns
 inline constexpr int kRowBytes = kChunk * 2 + 64; // of a stage: eight lanes of a load meet all banks
 inline constexpr int kStageBytes = kTileRows * kRowBytes;
 inline constexpr int kRowPad = 4;         // floats between rows in shared memory, for the same
-inline constexpr int kOwnBytes = 20 * 1024; // what the kernel itself declares is less
+inline constexpr int kOwnBytes = 2 * 1024; // what the kernel itself declares is less
 
 struct Plan {
     int stages = 0;
@@ -93,7 +93,6 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
     __shared__ std::uint64_t full[ring::kMostStages];
     __shared__ std::uint64_t empty[ring::kMostStages];
     __shared__ float squares[kShare][kFewRows];
-    __shared__ float partial[2][kShare][matrices][kFewRows][kTileRows]; // [turn][warp][matrix][row, output]
 
     letNextStart();
     const int warp = static_cast<int>(threadIdx.x) / 32;
@@ -174,6 +173,8 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
     // The rows, times the norm's gain (which comes with one slice only).
     auto *const rows = reinterpret_cast<float *>(memory + plan.stages * kStageBytes); // [row][column]
     const int rowFloats = plan.columns + kRowPad;
+    float *const partial = rows + args.rows * rowFloats; // [turn][warp][matrix][row][output]
+    const int turnFloats = kShare * matrices * args.rows * kTileRows;
     const int own = (warp * 32 + lane) * 4;
     constexpr int apart = kShare * 128;
     float4 gain[kSlice / apart];
@@ -273,14 +274,15 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
                 }
             }
             // A lane's sums: outputs lane / 4 and 8 more, rows lane % 4 * 2 and the next.
-            auto &into = partial[turn % 2];
+            float *const into = partial + turn % 2 * turnFloats;
+            const auto sumsOf = [&](int w, int matrix, int row) { return into + ((w * matrices + matrix) * args.rows + row) * kTileRows; };
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
                 const int row = lane % 4 * 2 + i % 2;
                 if (row < args.rows) {
-                    into[warp][0][row][lane / 4 + i / 2 * 8] = joined(sums, i);
+                    sumsOf(warp, 0, row)[lane / 4 + i / 2 * 8] = joined(sums, i);
                     if constexpr (Gated)
-                        into[warp][1][row][lane / 4 + i / 2 * 8] = joined(ups, i);
+                        sumsOf(warp, 1, row)[lane / 4 + i / 2 * 8] = joined(ups, i);
                 }
             }
             ring::meet(kShare);
@@ -294,9 +296,9 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
                         float up = 0.0F;
 #pragma unroll
                         for (int w = 0; w < kShare; ++w) {
-                            sum = __fadd_rn(sum, into[w][0][row][lane % kTileRows]);
+                            sum = __fadd_rn(sum, sumsOf(w, 0, row)[lane % kTileRows]);
                             if constexpr (Gated)
-                                up = __fadd_rn(up, into[w][1][row][lane % kTileRows]);
+                                up = __fadd_rn(up, sumsOf(w, 1, row)[lane % kTileRows]);
                         }
                         if (args.gain != nullptr) {
                             float square = 0.0F;
@@ -337,7 +339,8 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
 
 template <bool Gated> cudaError_t launch(const ProductArgs &args, Plan plan, int room, cudaStream_t stream)
 {
-    const int rowBytes = args.rows * (plan.columns + kRowPad) * static_cast<int>(sizeof(float));
+    const int floats = args.rows * (plan.columns + kRowPad + 2 * kShare * (Gated ? 2 : 1) * kTileRows); // rows and sums
+    const int rowBytes = floats * static_cast<int>(sizeof(float));
     const int most = card().sharedBytes - kOwnBytes;
     const int fits = (most - rowBytes) / kStageBytes;
     plan.stages = std::min({ring::kMostStages, fits, std::max(3, (room - rowBytes) / kStageBytes)});
