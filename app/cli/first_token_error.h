@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 namespace cli {
 
@@ -14,5 +15,8 @@ using LikelyTokens = std::map<std::int32_t, float>;
 // answer that ended before it), infinite where one of them is, or holds no number. Of a token that one side does not list its
 // probability is at most the least it lists.
 double firstTokenError(const LikelyTokens &actual, const LikelyTokens &expected);
+
+// The `count` likeliest tokens of one position's logits, with their probabilities (softmax); none where a logit is no number.
+LikelyTokens likelyTokens(const std::vector<float> &logits, int count);
 
 } // namespace cli

@@ -25,6 +25,7 @@ constexpr int kLogitTokens = 48;
 constexpr const char *kUneven = "beginning and ending one by one";
 constexpr double kExactBound = 1e-3;
 constexpr double kFirstTokenBound = 5e-2; // of the likeliest token's probability
+constexpr int kAlternatives = 8;
 
 // So many thousandths of the tokens of prompts are off float32 by no more than `room` times what rounding alone does to them: those
 // that rounding hardly moves, most of them, and those where it decides which experts are chosen.
@@ -62,7 +63,7 @@ engine::GenerationRequest request(const Session &session, engine::ModelId model,
     request.sampling.maxTokens = tokens;
     request.sampling.seed = static_cast<std::uint64_t>(100 + index);
     request.sampling.temperature = index % 2 == 1 ? 0.9F : 0.0F;
-    request.observe.alternatives = 8;
+    request.observe.alternatives = kAlternatives;
     return request;
 }
 
@@ -246,11 +247,11 @@ private:
             ENGINE_TRY(said.logits, session.runtime().score(model, ids, {}));
             said.tokens = ids.size();
         }
-        if (hasFirst && isAsked("first tokens")) {
+        if (hasFirst) {
             ENGINE_TRY(said.first, answer(session, requests));
         }
         for (const engine::GenerationRequest &request : requests) {
-            if (!hasPrompts || !isAsked("prompts"))
+            if (!hasPrompts)
                 break;
             ENGINE_TRY(std::vector<float> logits, session.runtime().score(model, *request.rawTokens, {}));
             said.prompts.push_back(std::move(logits));
@@ -261,35 +262,52 @@ private:
 
     // The card in float32 and as it answers, against float32 on the processor. As it answers it rounds, and where a rounding decides
     // which expert is chosen, or much cancels out, any rounding gives other logits: so not each token of the prompts is compared, but
-    // how many are how far off, here and on a processor that rounds what products read. Eight first tokens are too few for that:
-    // half of them count.
+    // how many are how far off, here and on a processor that rounds what products read. Eight first tokens are too few to compare
+    // with eight others: half of them are off by no more than rounding puts nine tenths of all tokens of the prompts off.
     engine::Status againstTheProcessor()
     {
         engine::LoadOptions exactly = m_options, rounding = onHost();
         exactly.precision = engine::Precision::Exact;
         rounding.precision = engine::Precision::Rounded;
-        ENGINE_TRY(const Said host, say(onHost(), true, true, true));
-        if (isAsked("logits") || isAsked("first tokens")) {
-            ENGINE_TRY(const Said exact, say(exactly, true, true, false));
+        const bool hasFirst = isAsked("first tokens"), hasPrompts = isAsked("prompts");
+        const bool either = hasFirst || hasPrompts;
+        ENGINE_TRY(const Said host, say(onHost(), true, hasFirst, either));
+        if (isAsked("logits") || hasFirst) {
+            ENGINE_TRY(const Said exact, say(exactly, true, hasFirst, false));
             if (isAsked("logits"))
                 add("logits", std::to_string(host.tokens) + " tokens, exact", relativeError(exact.logits, host.logits), kExactBound);
-            if (isAsked("first tokens"))
+            if (hasFirst)
                 add("first tokens", "all of eight prompts, exact", quantile(firstTokenErrors(exact.first, host.first), 1000), kExactBound);
         }
-        if (!isAsked("first tokens") && !isAsked("prompts"))
+        if (!either)
             return engine::Done{};
-        ENGINE_TRY(const Said rounded, say(rounding, false, true, true));
-        ENGINE_TRY(const Said told, say(m_options, false, true, true));
-        if (isAsked("first tokens"))
+        ENGINE_TRY(const Said rounded, say(rounding, false, false, true));
+        ENGINE_TRY(const Said told, say(m_options, false, hasFirst, hasPrompts));
+        if (hasFirst)
             add("first tokens", "half of eight prompts", quantile(firstTokenErrors(told.first, host.first), 500),
-                std::max(kFirstTokenBound, kShares[0].room * quantile(firstTokenErrors(rounded.first, host.first), 500)));
-        if (isAsked("prompts")) {
+                std::max(kFirstTokenBound, quantile(likelyErrors(rounded, host), 900)));
+        if (hasPrompts) {
             const std::vector<double> errors = promptErrors(told, host), expected = promptErrors(rounded, host);
             for (const Share &share : kShares)
                 add("prompts", std::string(share.name) + " of " + std::to_string(errors.size()) + " tokens", quantile(errors, share.thousandths),
                     share.room * quantile(expected, share.thousandths));
         }
         return engine::Done{};
+    }
+    // What firstTokenError says of every token of the prompts.
+    static std::vector<double> likelyErrors(const Said &actual, const Said &expected)
+    {
+        std::vector<double> errors;
+        for (std::size_t i = 0; i < expected.prompts.size(); ++i) {
+            const auto vocabulary = static_cast<std::ptrdiff_t>(expected.prompts[i].size() / expected.lengths[i]);
+            const auto likelyOf = [vocabulary](const std::vector<float> &logits, std::size_t token) {
+                const auto first = logits.begin() + static_cast<std::ptrdiff_t>(token) * vocabulary;
+                return likelyTokens({first, first + vocabulary}, kAlternatives);
+            };
+            for (std::size_t token = 0; token < expected.lengths[i]; ++token)
+                errors.push_back(firstTokenError(likelyOf(actual.prompts[i], token), likelyOf(expected.prompts[i], token)));
+        }
+        return errors;
     }
     static std::vector<double> promptErrors(const Said &actual, const Said &expected)
     {

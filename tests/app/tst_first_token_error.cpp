@@ -41,6 +41,16 @@ private slots:
         QVERIFY(std::isinf(firstTokenError(broken, some)));
         QVERIFY(std::isinf(firstTokenError(some, broken)));
     }
+    void theLikeliestOfLogitsHaveTheirProbabilities()
+    {
+        const LikelyTokens likely = likelyTokens({std::log(1.0F), std::log(5.0F), std::log(2.0F), std::log(8.0F)}, 2);
+        QCOMPARE(likely.size(), std::size_t{2});
+        QVERIFY(std::abs(likely.at(3) - 0.5F) < 1e-6F);
+        QVERIFY(std::abs(likely.at(1) - 0.3125F) < 1e-6F);
+        QCOMPARE(likelyTokens({1.0F, 2.0F}, 8).size(), std::size_t{2}); // as many as there are
+        QVERIFY(likelyTokens({}, 8).empty());
+        QVERIFY(likelyTokens({1.0F, std::numeric_limits<float>::quiet_NaN()}, 8).empty());
+    }
 };
 
 QTEST_GUILESS_MAIN(TestFirstTokenError)
