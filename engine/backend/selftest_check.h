@@ -51,7 +51,8 @@ class Check {
 public:
     Check(Backend &tested, Backend &reference, std::string name, std::uint64_t seed, const Bounds &bounds,
         std::string only, const std::function<void(const SelftestRow &)> &report)
-        : m_backends{&tested, &reference}, m_name(std::move(name)), m_bounds(bounds), m_bound(bounds.plain), m_isCard(m_name.starts_with("cuda")), m_random(seed)
+        : m_backends{&tested, &reference}, m_name(std::move(name)), m_bounds(bounds), m_bound(bounds.plain), m_isCard(m_name.starts_with("cuda"))
+        , m_choosesItself(m_isCard && m_name.ends_with(", exact")), m_random(seed)
         , m_weights(seed), m_only(std::move(only)), m_report(report)
     {
     }
@@ -79,15 +80,11 @@ public:
             if (!m_isCard)
                 break; // the processor has one kernel for all shapes
         }
-        for (const std::int64_t columns : {std::int64_t{20}, std::int64_t{131}, std::int64_t{5'006}, std::int64_t{102'403}, std::int64_t{151'940}}) {
-            if (!m_isCard)
-                break; // the processor's is the reference
-            for (const std::int64_t atOnce : kChoosingAtOnce) {
-                if (!isAsked("choosing tokens, " + choosingShape(columns, atOnce)))
-                    continue;
-                ENGINE_TRY(const SelftestRow row, checkChoosing(*m_backends[0], *m_backends[1], m_name, m_random(), columns, atOnce));
-                add(row);
-            }
+        for (const ChoosingCheck &check : choosingChecks()) {
+            if (!m_choosesItself || !isAsked("choosing tokens, " + check.shape()))
+                continue;
+            ENGINE_TRY(const SelftestRow row, checkChoosing(*m_backends[0], *m_backends[1], m_name, m_random(), check));
+            add(row);
         }
         ENGINE_CHECK(prompts());
         for (const DType cacheType : {DType::F32, DType::BF16})
@@ -292,6 +289,7 @@ private:
     Bounds m_bounds;
     double m_bound = 0; // of what is no product
     bool m_isCard;      // more shapes
+    bool m_choosesItself; // choosing tokens knows no precision, so it is checked once a card
     std::mt19937_64 m_random;
     kernels::Random m_weights;
     std::normal_distribution<float> m_normal;

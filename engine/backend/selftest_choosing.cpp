@@ -16,16 +16,17 @@ using kernels::Choice;
 using kernels::ChooseRule;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr std::int64_t kRows = kChoosingAtOnce[0]; // more than a card takes at once
 constexpr std::int64_t kPadding = 3;
 
 struct Question {
-    std::vector<float> logits; // [kRows, columns]; the padding is the largest
+    std::vector<float> logits; // [rows, columns]; the padding is the largest
     std::vector<ChooseRule> rules;
 };
 
 // Every kind of logits meets every kind of rule.
 enum Kind { Sharp, Flat, Rounded, Peaked, NearlyEqual, Rising, Wide, kKinds };
+constexpr int kRules = 10;
+constexpr std::int64_t kRows = kRules * kKinds; // more than a card takes at once
 
 float logitOf(Kind kind, float normal, std::int64_t id, std::int64_t columns)
 {
@@ -73,14 +74,15 @@ ChooseRule ruleOf(std::int64_t index)
     }
 }
 
-Question randomQuestion(std::uint64_t seed, std::int64_t columns)
+Question randomQuestion(std::uint64_t seed, const ChoosingCheck &check)
 {
     std::mt19937_64 random(seed);
     std::normal_distribution<float> normal;
+    const std::int64_t columns = check.columns, firstRow = check.firstRule * kKinds, rows = check.rules * kKinds;
     Question question;
-    question.logits.resize(static_cast<std::size_t>(kRows * columns));
-    for (std::int64_t row = 0; row < kRows; ++row) {
-        float *logits = question.logits.data() + row * columns;
+    question.logits.resize(static_cast<std::size_t>(rows * columns));
+    for (std::int64_t row = firstRow; row < firstRow + rows; ++row) {
+        float *logits = question.logits.data() + (row - firstRow) * columns;
         for (std::int64_t id = 0; id < columns; ++id) {
             logits[id] = logitOf(static_cast<Kind>(row % kKinds), normal(random), id, columns);
             if (id % 5 == row % 5)
@@ -88,15 +90,18 @@ Question randomQuestion(std::uint64_t seed, std::int64_t columns)
             if (id >= columns - kPadding)
                 logits[id] = 99.0F;
         }
+        const auto ruleAndKind = [row](int rule, int kind) { return row == rule * kKinds + kind; };
+        if (ruleAndKind(0, 2))
+            logits[7] = std::numeric_limits<float>::quiet_NaN();
+        if (ruleAndKind(3, 2))
+            logits[columns - kPadding - 1] = -std::numeric_limits<float>::quiet_NaN();
+        if (ruleAndKind(4, 0))
+            logits[1] = kInfinity;
+        if (ruleAndKind(0, 3) || ruleAndKind(6, 3))
+            std::fill_n(logits, columns - kPadding, -kInfinity);
         question.rules.push_back(ruleOf(row / kKinds));
         question.rules.back().share = std::generate_canonical<double, 53>(random);
     }
-    const auto at = [&](std::int64_t row, std::int64_t id) -> float & { return question.logits[static_cast<std::size_t>(row * columns + id)]; };
-    at(2, 7) = std::numeric_limits<float>::quiet_NaN();
-    at(3 * kKinds + 2, columns - kPadding - 1) = -std::numeric_limits<float>::quiet_NaN();
-    at(4 * kKinds, 1) = kInfinity;
-    for (const std::int64_t row : {std::int64_t{3}, std::int64_t{6 * kKinds + 3}})
-        std::fill_n(&at(row, 0), columns - kPadding, -kInfinity);
     return question;
 }
 
@@ -128,24 +133,43 @@ bool isSame(const Choice &found, const Choice &wanted, int alternatives)
 
 } // namespace
 
-std::string choosingShape(std::int64_t columns, std::int64_t atOnce)
+std::string ChoosingCheck::shape() const
 {
-    return std::to_string(kRows) + " x " + std::to_string(columns - kPadding) + (atOnce < kRows ? ", " + std::to_string(atOnce) : ", all") + " at once";
+    std::string text = std::to_string(rules * kKinds) + " x " + std::to_string(columns - kPadding);
+    if (rules == kRules)
+        return text + ", all at once";
+    for (int rule = firstRule; rule < firstRule + rules; ++rule)
+        text += (rule == firstRule ? ", rule " : " and ") + std::to_string(rule);
+    return text + ", " + std::to_string(atOnce) + " at once";
 }
 
-Result<SelftestRow> checkChoosing(Backend &tested, Backend &reference, const std::string &name, std::uint64_t seed,
-    std::int64_t columns, std::int64_t atOnce)
+std::vector<ChoosingCheck> choosingChecks()
 {
-    const Question question = randomQuestion(seed, columns);
+    struct Part {
+        std::int64_t atOnce;
+        int rules;
+    };
+    std::vector<ChoosingCheck> checks;
+    for (const std::int64_t ids : {17, 128, 5'003, 102'400, 151'937})
+        for (const Part &part : {Part{kRows, kRules}, Part{12, 2}, Part{3, 1}})
+            for (int rule = 0; rule < kRules; rule += part.rules)
+                checks.push_back({.columns = ids + kPadding, .atOnce = part.atOnce, .firstRule = rule, .rules = part.rules});
+    return checks;
+}
+
+Result<SelftestRow> checkChoosing(Backend &tested, Backend &reference, const std::string &name, std::uint64_t seed, const ChoosingCheck &check)
+{
+    const Question question = randomQuestion(seed, check);
+    const std::int64_t columns = check.columns, allRows = check.rules * kKinds;
     const auto count = static_cast<int>(columns - kPadding);
     const auto inParts = [&](Backend &backend, std::int64_t most) -> Result<std::vector<Choice>> {
         ENGINE_TRY(const Buffer buffer, backend.allocate(question.logits.size() * sizeof(float)));
-        Tensor logits = buffer.view(Shape{kRows, columns});
+        Tensor logits = buffer.view(Shape{allRows, columns});
         backend.toDevice(logits, question.logits.data(), question.logits.size() * sizeof(float));
-        std::vector<Choice> choices(static_cast<std::size_t>(kRows));
-        for (std::int64_t first = 0; first < kRows; first += most) {
-            const auto from = static_cast<std::size_t>(first), rows = static_cast<std::size_t>(std::min(most, kRows - first));
-            logits.data = buffer.view(Shape{kRows, columns}).data + from * static_cast<std::size_t>(columns) * sizeof(float);
+        std::vector<Choice> choices(static_cast<std::size_t>(allRows));
+        for (std::int64_t first = 0; first < allRows; first += most) {
+            const auto from = static_cast<std::size_t>(first), rows = static_cast<std::size_t>(std::min(most, allRows - first));
+            logits.data = buffer.view(Shape{allRows, columns}).data + from * static_cast<std::size_t>(columns) * sizeof(float);
             logits.shape = Shape{static_cast<std::int64_t>(rows), columns};
             backend.choose({.logits = logits, .count = count, .rules = std::span(question.rules).subspan(from, rows)},
                 std::span(choices).subspan(from, rows));
@@ -153,19 +177,16 @@ Result<SelftestRow> checkChoosing(Backend &tested, Backend &reference, const std
         ENGINE_CHECK(backend.finishStep());
         return choices;
     };
-    ENGINE_TRY(const std::vector<Choice> wanted, inParts(reference, kRows));
+    ENGINE_TRY(const std::vector<Choice> wanted, inParts(reference, allRows));
+    ENGINE_TRY(const std::vector<Choice> found, inParts(tested, check.atOnce));
     int wrong = 0;
-    const int times = atOnce == kRows ? 2 : 1; // the first leaves its working memory as it found it
-    for (int time = 0; time < times; ++time) {
-        ENGINE_TRY(const std::vector<Choice> found, inParts(tested, atOnce));
-        for (std::size_t row = 0; row < question.rules.size(); ++row) {
-            const bool isLeft = found[row].state == kernels::ChoiceState::Undecided
-                && mayBeUndecided(question.logits.data() + static_cast<std::int64_t>(row) * columns, count);
-            wrong += isLeft || isSame(found[row], wanted[row], question.rules[row].alternatives) ? 0 : 1;
-        }
+    for (std::size_t row = 0; row < question.rules.size(); ++row) {
+        const bool isLeft = found[row].state == kernels::ChoiceState::Undecided
+            && mayBeUndecided(question.logits.data() + static_cast<std::int64_t>(row) * columns, count);
+        wrong += isLeft || isSame(found[row], wanted[row], question.rules[row].alternatives) ? 0 : 1;
     }
-    SelftestRow row{.device = name, .operation = "choosing tokens", .shape = choosingShape(columns, atOnce)};
-    row.error = static_cast<double>(wrong) / static_cast<double>(times * kRows);
+    SelftestRow row{.device = name, .operation = "choosing tokens", .shape = check.shape()};
+    row.error = static_cast<double>(wrong) / static_cast<double>(allRows);
     row.passed = wrong == 0;
     return row;
 }
