@@ -181,6 +181,7 @@ struct Context {
     void *choosingRoom = nullptr;
     bool openChoosing();
     int *tickets = nullptr; // of the blocks of a router's rows; zero between kernels
+    int *dealt = nullptr;   // behind them: kernels::cuda::ProductArgs::dealt
 
     // The step. Addresses never change, so recorded steps read the numbers of the next one.
     static constexpr int kStepRows = 64;

@@ -469,12 +469,13 @@ extern "C" __attribute__((visibility("default"))) int diptychCudaOpen(std::uint3
         || cudaMallocHost(&context->bounce, kBounceBytes) != cudaSuccess
         || cudaEventCreateWithFlags(&context->chosenEvent, cudaEventDisableTiming) != cudaSuccess
         || cudaMalloc(reinterpret_cast<void **>(&context->stepDevice), Context::kStepBytes) != cudaSuccess
-        || cudaMalloc(reinterpret_cast<void **>(&context->tickets), kc::kRouterRows * sizeof(int)) != cudaSuccess
-        || cudaMemset(context->tickets, 0, kc::kRouterRows * sizeof(int)) != cudaSuccess
+        || cudaMalloc(reinterpret_cast<void **>(&context->tickets), (kc::kRouterRows + 2) * sizeof(int)) != cudaSuccess
+        || cudaMemset(context->tickets, 0, (kc::kRouterRows + 2) * sizeof(int)) != cudaSuccess
         || !context->openChoosing()) {
         delete context;
         return refuse(error, errorBytes, "the card has no memory left for Diptych's own buffers");
     }
+    context->dealt = context->tickets + kc::kRouterRows;
     *api = DiptychCudaApi{DIPTYCH_CUDA_ABI, context, closeContext, deviceName, memory, allocate, release, toDevice, toHost,
         finishStep, linear, headLinear, rmsNorm, layerNorm, embed, rope, storeKv, attention, denseAttention, route, moe,
         siluMultiply, add, copyRows, packedBytes, pack, fitsHalf, beginStep, replay, endRecording, swiglu, latentPrepare,

@@ -153,6 +153,7 @@ void takeValues(Context &c, kc::ProductArgs &args, const DiptychCudaRows &input,
     args.values = input.data;
     args.valueStride = input.stride;
     args.rows = static_cast<int>(input.rows);
+    args.dealt = c.dealt;
     const auto &norm = c.pendingNorm;
     if (norm && norm->output == input.data && norm->outputStride == input.stride && norm->rows == args.rows
         && norm->columns == args.weight.in && (args.weight.dtype != DType::BF16 || kc::takesBf16Norm(args.weight))

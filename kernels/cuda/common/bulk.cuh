@@ -6,6 +6,8 @@
 
 #include "cuda/common/tensor.cuh"
 
+#include <cuda.h>
+
 namespace kernels::cuda {
 
 namespace bulk {
@@ -43,6 +45,13 @@ __device__ inline void copyBytes(std::uint32_t shared, const void *from, std::ui
 {
     asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(shared), "l"(from),
         "r"(bytes), "r"(barrier)
+        : "memory");
+}
+// A tile of a tensor whose first element is (column, row, matrix); `barrier` gets its bytes.
+__device__ inline void copyTile(std::uint32_t shared, const CUtensorMap &map, std::uint32_t barrier, int column, int row, int matrix)
+{
+    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4}], [%5];" ::"r"(shared),
+        "l"(&map), "r"(column), "r"(row), "r"(matrix), "r"(barrier)
         : "memory");
 }
 // Asks for bytes into the card's cache; address and count multiples of 16.

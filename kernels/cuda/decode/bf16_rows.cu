@@ -6,18 +6,14 @@ namespace kernels::cuda {
 
 namespace {
 
-// Bytes of shared memory that a block's rows, sums and ring may take. Short products stay under half of a multiprocessor's, so that
-// the next kernel's blocks find room; gated products and those of more than a slice take all, which is five stages for one row
-// (tests/bench/RESULTS.md).
-constexpr int kRoom = 104 * 1024, kLongRoom = 227 * 1024;
-// Rows that leave a ring of two stages beside them.
+// Rows that leave a ring of four stages beside them.
 constexpr int kMostRowBytes = 136 * 1024;
 
 } // namespace
 
 bool takesBf16Rows(const MatrixView &weight, bool gated)
 {
-    return card().chained && card().sharedBytes >= 224 * 1024 && weight.dtype == DType::BF16 && weight.in % 32 == 0
+    return card().chained && card().sharedBytes >= 224 * 1024 && weight.dtype == DType::BF16 && weight.in % decode::bf16::kWarpColumns == 0
         && (!gated || weight.in <= decode::bf16::kSlice);
 }
 
@@ -37,8 +33,7 @@ cudaError_t bf16Rows(const ProductArgs &args, cudaStream_t stream)
         plan.columns = std::min(slicesAtOnce * bf16::kSlice, args.weight.in - column);
         plan.first = column == 0;
         plan.last = column + plan.columns == args.weight.in;
-        const int room = gated || args.weight.in > bf16::kSlice ? kLongRoom : kRoom;
-        const cudaError_t status = gated ? bf16::launch<true>(args, plan, room, stream) : bf16::launch<false>(args, plan, room, stream);
+        const cudaError_t status = gated ? bf16::launch<true>(args, plan, stream) : bf16::launch<false>(args, plan, stream);
         if (status != cudaSuccess)
             return status;
     }

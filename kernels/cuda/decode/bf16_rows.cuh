@@ -3,8 +3,8 @@
 #pragma once
 
 // A bfloat16 matrix, or a gate and an up matrix, times up to eight rows of float32: a block a multiprocessor stays and takes tile
-// after tile of 16 outputs; one warp asks for their bytes (bulk copies into a ring in shared memory, the first before the kernel
-// in front is done), eight share a stage's columns. The rows lie in shared memory as they are; a value is cut into the three
+// after tile of 16 outputs; one warp asks for their bytes (a copy by a tensor map is a stage of a ring in shared memory, the first
+// before the kernel in front is done), eight share a stage's columns. The rows lie in shared memory as they are; a value is cut into the three
 // bfloat16 that it is the sum of (8 + 8 + 8 bits), the B operands of three mma.m16n8k16, so products are exact and the sums
 // float32. A column's sums have one order whatever the other rows are: warps in order, then slices of 4,096 columns in order;
 // rows that do not fit beside the ring take as many slices a launch as do.
@@ -12,6 +12,7 @@
 
 #include "cuda/common/activation.cuh"
 #include "cuda/decode/ring.cuh"
+#include "cuda/prompt/warpgroup.cuh"
 
 namespace kernels::cuda {
 
@@ -19,15 +20,16 @@ namespace decode {
 
 namespace bf16 {
 
-inline constexpr int kShare = 8;          // warps
-inline constexpr int kWarpColumns = 128;  // of a stage
-inline constexpr int kParts = kWarpColumns / 32;
+inline constexpr int kShare = 8;         // warps
+inline constexpr int kWarpColumns = 64;  // of a stage: 128 bytes of an output
+inline constexpr int kSteps = kWarpColumns / 16;
 inline constexpr int kChunk = kShare * kWarpColumns;
-inline constexpr int kSlice = 4096;       // columns
-inline constexpr int kRowBytes = kChunk * 2 + 64; // of a stage: eight lanes of a load meet all banks
-inline constexpr int kStageBytes = kTileRows * kRowBytes;
-inline constexpr int kRowPad = 4;         // floats between rows in shared memory, for the same
-inline constexpr int kOwnBytes = 2 * 1024; // what the kernel itself declares is less
+inline constexpr int kSlice = 4096;      // columns
+inline constexpr int kBlockBytes = kTileRows * kWarpColumns * 2; // of a warp: [output][column], swizzled by 128 bytes
+inline constexpr int kStageBytes = kShare * kBlockBytes;
+inline constexpr int kStageAlign = 1024; // of the swizzle
+inline constexpr int kRowPad = 8;        // floats between rows in shared memory: the lanes of a load meet all banks
+inline constexpr int kOwnBytes = 2 * 1024 + kStageAlign; // what the kernel itself declares is less
 
 struct Plan {
     int stages = 0;
@@ -54,27 +56,15 @@ __device__ inline std::uint32_t cut(float &a, float &b)
     return pair;
 }
 
-// The lane's weights of 32 columns: eight of output lane / 4 and of the one eight further.
-struct Weights {
-    uint4 upper, lower;
-};
-__device__ inline Weights weightsAt(const std::uint8_t *at)
+// Adds 16 columns, each piece of the values to sums of its own. `x`: the lane's columns of its row.
+__device__ inline void addColumns(float (&sums)[3][4], const std::uint32_t (&weights)[4], const float2 &x0, const float2 &x1)
 {
-    return {*reinterpret_cast<const uint4 *>(at), *reinterpret_cast<const uint4 *>(at + 8 * kRowBytes)};
-}
-
-// Adds 32 columns, each piece of the values to sums of its own. `x`: the lane's columns of its row.
-__device__ inline void addColumns(float (&sums)[3][4], const Weights &w, const float4 &x0, const float4 &x1)
-{
-    float v[8] = {x0.x, x0.y, x0.z, x0.w, x1.x, x1.y, x1.z, x1.w};
+    float v[4] = {x0.x, x0.y, x1.x, x1.y};
 #pragma unroll
     for (int piece = 0; piece < 3; ++piece) {
         const std::uint32_t b0 = cut(v[0], v[1]);
         const std::uint32_t b1 = cut(v[2], v[3]);
-        const std::uint32_t b2 = cut(v[4], v[5]);
-        const std::uint32_t b3 = cut(v[6], v[7]);
-        multiply(sums[piece], w.upper.x, w.lower.x, w.upper.y, w.lower.y, b0, b1);
-        multiply(sums[piece], w.upper.z, w.lower.z, w.upper.w, w.lower.w, b2, b3);
+        multiply(sums[piece], weights[0], weights[1], weights[2], weights[3], b0, b1);
     }
 }
 
@@ -84,14 +74,19 @@ __device__ inline float squaresOf(const float4 &v) { return __fmaf_rn(v.w, v.w, 
 
 #endif
 
+struct Maps {
+    CUtensorMap weight, up; // (column of 64, output, which 64)
+};
+
 // Grid: a block a multiprocessor; block: kShare warps that multiply, and one that asks for bytes.
-template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) rowsKernel(const ProductArgs args, const Plan plan)
+template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) rowsKernel(const ProductArgs args, const Plan plan, const __grid_constant__ Maps maps)
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
     constexpr int matrices = Gated ? 2 : 1;
-    extern __shared__ __align__(128) unsigned char memory[];
+    extern __shared__ __align__(1024) unsigned char memory[];
     __shared__ std::uint64_t full[ring::kMostStages];
     __shared__ std::uint64_t empty[ring::kMostStages];
+    __shared__ int tileOf[ring::kMostStages]; // where a stage begins one; -1: there are no more
     __shared__ float squares[kShare][kFewRows];
 
     letNextStart();
@@ -99,7 +94,6 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const int tiles = (args.weight.out + kTileRows - 1) / kTileRows;
     const int step = static_cast<int>(gridDim.x);
-    const int end = plan.firstColumn + plan.columns;
     const std::uint32_t fullAt = sharedAddress(full);
     const std::uint32_t emptyAt = sharedAddress(empty);
 
@@ -116,45 +110,54 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
         const int gains = static_cast<int>(blockIdx.x) * 128;
         if (args.gain != nullptr && lane == 0 && gains < args.weight.in)
             bulk::askAhead(args.gain + gains, static_cast<std::uint32_t>(min(128, args.weight.in - gains)) * sizeof(float));
-        const std::int64_t pitch = static_cast<std::int64_t>(args.weight.in) * 2;
         const std::uint32_t ringAt = sharedAddress(memory);
         int stage = 0;
         unsigned round = 0;
-        for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += step) {
-            const int rows = args.weight.out - tile * kTileRows;
-            const std::uint8_t *from = args.weight.data + (args.weight.firstTile + tile) * kTileRows * pitch;
-            const std::uint8_t *other = from;
-            if constexpr (Gated)
-                other = args.up.data + (args.up.firstTile + tile) * kTileRows * pitch;
-#pragma unroll 1
-            for (int column = plan.firstColumn; column < end; column += kChunk) {
-                const auto bytes = static_cast<unsigned>(min(kChunk, end - column)) * 2U;
-#pragma unroll 1
-                for (int matrix = 0; matrix < matrices; ++matrix) {
-                    if (round > 0)
-                        bulk::waitFor(emptyAt + stage * 8, (round - 1) & 1U);
-                    if (lane == 0) {
-                        bulk::arriveExpecting(fullAt + stage * 8, kTileRows * bytes);
-                        const std::uint8_t *row = (matrix == 0 ? from : other) + column * 2;
-                        std::uint32_t target = ringAt + stage * kStageBytes;
-#pragma unroll
-                        for (int i = 0; i < kTileRows; ++i) {
-                            bulk::copyBytes(target, row, bytes, fullAt + stage * 8);
-                            row += i + 1 < rows ? pitch : 0; // outputs that are none repeat the last
-                            target += kRowBytes;
-                        }
-                    }
-                    if (++stage == plan.stages) {
-                        stage = 0;
-                        ++round;
-                    }
+        // The ring's first tiles and one more are a block's own; then whoever has room takes the next, since blocks do not begin
+        // together and multiprocessors do not get the same share of the memory.
+        const int steps = (plan.columns + kChunk - 1) / kChunk * matrices;
+        const int ownTiles = (plan.stages - 1) / steps + 2;
+        int owned = ownTiles;
+        int tile = static_cast<int>(blockIdx.x);
+        while (tile < tiles) {
+            int next = tile + step;
+            for (int i = 0; i < steps; ++i) {
+                if (round > 0)
+                    bulk::waitFor(emptyAt + stage * 8, (round - 1) & 1U);
+                if (lane == 0) {
+                    if (i == 0)
+                        tileOf[stage] = tile;
+                    bulk::arriveExpecting(fullAt + stage * 8, kStageBytes);
+                    bulk::copyTile(ringAt + stage * kStageBytes, Gated && i % 2 != 0 ? maps.up : maps.weight, fullAt + stage * 8, 0, tile * kTileRows,
+                        (plan.firstColumn + i / matrices * kChunk) / kWarpColumns);
                 }
+                if (++stage == plan.stages) {
+                    stage = 0;
+                    ++round;
+                }
+                if (owned == 1 && i == 0) {
+                    waitForPrevious(); // it dealt out of the same numbers
+                    if (lane == 0)
+                        next = atomicAdd(args.dealt, 1);
+                }
+            }
+            tile = owned == 1 ? step * ownTiles + __shfl_sync(kAllLanes, next, 0) : next;
+            owned = max(owned - 1, 1);
+        }
+        if (round > 0)
+            bulk::waitFor(emptyAt + stage * 8, (round - 1) & 1U);
+        waitForPrevious();
+        if (lane == 0) {
+            tileOf[stage] = -1;
+            bulk::arrive(fullAt + stage * 8);
+            if (atomicAdd(args.dealt + 1, 1) + 1 == step) { // all others have asked for the last time
+                atomicExch(args.dealt, 0);
+                atomicExch(args.dealt + 1, 0);
             }
         }
         if (args.normed == nullptr)
             return;
         // The blocks share what the norm leaves behind for others; the other warps have the sums of the squares by now.
-        waitForPrevious();
         ring::meetAsker(kShare, true);
 #pragma unroll 1
         for (int row = 0; row < args.rows; ++row) {
@@ -218,14 +221,19 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
         ring::meetAsker(kShare, false);
 
     const int mine = lane / 4; // the row of the lane's B operand
-    const float *const x = rows + mine * rowFloats + warp * kWarpColumns + lane % 4 * 8;
-    const std::uint8_t *const weights = memory + lane / 4 * kRowBytes + warp * (kWarpColumns * 2) + lane % 4 * 16;
+    const float *const x = rows + mine * rowFloats + warp * kWarpColumns + lane % 4 * 2;
+    // Where the lane's row of the tiles of 8 x 8 lies: output lane % 16, eight columns out of sixteen, swizzled.
+    const unsigned char *const weights = memory + warp * kBlockBytes + lane % 16 * (kWarpColumns * 2);
+    const int swizzled = (lane / 16 ^ lane % 8) * 16;
     int stage = 0;
     unsigned parity = 0;
     int turn = 0;
     int finisher = 0;
-#pragma unroll 1
-    for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += step) {
+    for (;;) {
+        bulk::waitFor(fullAt + stage * 8, parity);
+        const int tile = tileOf[stage];
+        if (tile < 0)
+            break;
         const bool finishes = finisher == warp;
         finisher = finisher + 1 == kShare ? 0 : finisher + 1;
         const int index = tile * kTileRows + lane % kTileRows;
@@ -248,28 +256,27 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
 #pragma unroll
                 for (int matrix = 0; matrix < matrices; ++matrix) {
                     bulk::waitFor(fullAt + stage * 8, parity);
-                    const std::uint8_t *const at = weights + stage * kStageBytes;
-                    Weights w[kParts];
+                    const unsigned char *const at = weights + stage * kStageBytes;
+                    std::uint32_t w[kSteps][4];
 #pragma unroll
-                    for (int part = 0; part < kParts; ++part)
-                        w[part] = weightsAt(at + part * 64);
+                    for (int i = 0; i < kSteps; ++i)
+                        loadFour(w[i], at + (swizzled ^ i * 32));
                     bulk::arrive(emptyAt + stage * 8);
                     if (++stage == plan.stages) {
                         stage = 0;
                         parity ^= 1U;
                     }
-                    const int left = plan.columns - column - warp * kWarpColumns; // columns; what lies behind them is not taken
+                    if (column + warp * kWarpColumns >= plan.columns) // what lies behind them is not taken
+                        continue;
 #pragma unroll
-                    for (int part = 0; part < kParts; ++part) {
-                        if (part * 32 < left) {
-                            float4 x0 = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
-                            float4 x1 = x0;
-                            if (mine < args.rows) {
-                                x0 = *reinterpret_cast<const float4 *>(x + column + part * 32);
-                                x1 = *reinterpret_cast<const float4 *>(x + column + part * 32 + 4);
-                            }
-                            addColumns(matrix == 0 ? sums : ups, w[part], x0, x1);
+                    for (int i = 0; i < kSteps; ++i) {
+                        float2 x0 = make_float2(0.0F, 0.0F);
+                        float2 x1 = x0;
+                        if (mine < args.rows) {
+                            x0 = *reinterpret_cast<const float2 *>(x + column + i * 16);
+                            x1 = *reinterpret_cast<const float2 *>(x + column + i * 16 + 8);
                         }
+                        addColumns(matrix == 0 ? sums : ups, w[i], x0, x1);
                     }
                 }
             }
@@ -337,21 +344,30 @@ template <bool Gated> __global__ void __launch_bounds__((kShare + 1) * 32, 2) ro
 #endif
 }
 
-template <bool Gated> cudaError_t launch(const ProductArgs &args, Plan plan, int room, cudaStream_t stream)
+template <bool Gated> cudaError_t launch(const ProductArgs &args, Plan plan, cudaStream_t stream)
 {
     const int floats = args.rows * (plan.columns + kRowPad + 2 * kShare * (Gated ? 2 : 1) * kTileRows); // rows and sums
     const int rowBytes = floats * static_cast<int>(sizeof(float));
     const int most = card().sharedBytes - kOwnBytes;
-    const int fits = (most - rowBytes) / kStageBytes;
-    plan.stages = std::min({ring::kMostStages, fits, std::max(3, (room - rowBytes) / kStageBytes)});
+    plan.stages = std::min(ring::kMostStages, (most - rowBytes) / kStageBytes);
     if (plan.stages < 2)
         return cudaErrorNotSupported;
+    Maps maps;
+    const auto makeMap = [](const MatrixView &weight, CUtensorMap &map) {
+        const std::uint8_t *data = weight.data + static_cast<std::int64_t>(weight.firstTile) * kTileRows * weight.in * 2;
+        return makeTensorMap({.data = reinterpret_cast<const __nv_bfloat16 *>(data), .columns = kWarpColumns, .rows = weight.out,
+            .matrices = weight.in / kWarpColumns, .rowStride = weight.in, .matrixStride = kWarpColumns, .tileRows = kTileRows, .tileMatrices = kShare, .readOnce = true}, map);
+    };
+    cudaError_t status = makeMap(args.weight, maps.weight);
+    if (status == cudaSuccess)
+        status = makeMap(Gated ? args.up : args.weight, maps.up);
     const auto kernel = rowsKernel<Gated>;
-    const cudaError_t allowed = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
-    if (allowed != cudaSuccess)
-        return allowed;
+    if (status == cudaSuccess)
+        status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
+    if (status != cudaSuccess)
+        return status;
     return launchChained(kernel, dim3(static_cast<unsigned>(card().multiprocessors)), (kShare + 1) * 32U,
-        static_cast<std::size_t>(plan.stages * kStageBytes + rowBytes), stream, args, plan);
+        static_cast<std::size_t>(plan.stages * kStageBytes + rowBytes), stream, args, plan, maps);
 }
 
 } // namespace bf16

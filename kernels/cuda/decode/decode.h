@@ -63,6 +63,7 @@ struct ProductArgs {
     // (which `ids` is) and route.weights.
     bool routes = false;
     RouteArgs route;
+    int *dealt = nullptr; // device [2], zero before and after: tiles dealt out, blocks that got none any more (BF16 with `values`)
 };
 inline constexpr int kColumnSpan = 256;       // columns that a warp takes together
 // rows <= kDecodeRows, weight.in a multiple of 32. A column's sums have one order whatever the other rows are.
@@ -75,7 +76,7 @@ bool canRoute(const ProductArgs &args); // `ids`, `route` and all else set
 cudaError_t expertsDown(const ProductArgs &experts, const ProductArgs &shared, bool wide, cudaStream_t stream);
 inline constexpr int kFewRows = 8;
 bool hasFew(DType type);
-// Up to kFewRows rows of `values` times a bfloat16 matrix (bf16_rows.cuh); of the shape and the card alone. Takes a norm along: takesBf16Norm.
+// Up to kFewRows rows of `values` times a bfloat16 matrix of a multiple of 64 columns (bf16_rows.cuh); of the shape and the card alone. Takes a norm along: takesBf16Norm.
 bool takesBf16Rows(const MatrixView &weight, bool gated);
 bool takesBf16Norm(const MatrixView &weight);
 

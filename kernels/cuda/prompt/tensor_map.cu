@@ -36,11 +36,11 @@ cudaError_t makeTensorMap(const TensorMapArgs &args, CUtensorMap &map)
     const std::int64_t matrixStride = args.matrixStride > 0 ? args.matrixStride : args.rowStride * args.rows;
     const cuuint64_t strides[2] = {static_cast<cuuint64_t>(args.rowStride) * sizeof(__nv_bfloat16),
         static_cast<cuuint64_t>(matrixStride) * sizeof(__nv_bfloat16)};
-    const cuuint32_t box[3] = {warpgroup::kTileColumns, static_cast<cuuint32_t>(args.tileRows), 1};
+    const cuuint32_t box[3] = {warpgroup::kTileColumns, static_cast<cuuint32_t>(args.tileRows), static_cast<cuuint32_t>(args.tileMatrices)};
     const cuuint32_t steps[3] = {1, 1, 1};
     const CUresult made = encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3, const_cast<__nv_bfloat16 *>(args.data), extents, strides,
-        box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-        CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+        box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+        args.readOnce ? CU_TENSOR_MAP_L2_PROMOTION_L2_128B : CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
     return made == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
 }
 

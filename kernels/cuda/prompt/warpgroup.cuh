@@ -17,12 +17,13 @@ namespace kernels::cuda {
 
 // A tensor of bfloat16 for copies of tiles: `columns` neighbours, rows `rowStride` and matrices `matrixStride` elements
 // apart, both multiples of 8; what lies outside reads as zero. A tile has `tileRows` rows of 64 columns, swizzled by 128
-// bytes.
+// bytes, of `tileMatrices` matrices.
 struct TensorMapArgs {
     const __nv_bfloat16 *data = nullptr; // 16-byte aligned
     std::int64_t columns = 0, rows = 0, matrices = 1;
     std::int64_t rowStride = 0, matrixStride = 0;
-    int tileRows = 128;
+    int tileRows = 128, tileMatrices = 1;
+    bool readOnce = false; // the card's cache need not fetch more than is asked for
 };
 cudaError_t makeTensorMap(const TensorMapArgs &args, CUtensorMap &map);
 // Whether the pointer and strides are such that makeTensorMap takes them.
@@ -37,13 +38,6 @@ using namespace bulk;
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-// A tile whose first element is (column, row, matrix); `barrier` gets its bytes.
-__device__ inline void copyTile(std::uint32_t shared, const CUtensorMap &map, std::uint32_t barrier, int column, int row, int matrix)
-{
-    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4}], [%5];" ::"r"(shared),
-        "l"(&map), "r"(column), "r"(row), "r"(matrix), "r"(barrier)
-        : "memory");
-}
 // Rows of 128 bytes in groups of eight, swizzled; 1024 bytes from group to group.
 __device__ inline std::uint64_t descriptorOf(std::uint32_t address)
 {
