@@ -20,8 +20,14 @@ mkdir -p "$logs" || exit 64
 topics=("experts and a shared one, with the router" "experts and a shared one, automatic" "experts and a shared one, Q" "attention" "feed-forward"
     "norm and products" "gated product" "linear F32" "linear F16" "linear F8" "linear BF16" "linear Q2" "linear Q3" "linear Q4_0" "linear Q4_1" "linear Q4_K"
     "linear Q5_0" "linear Q5_1" "linear Q5_K" "linear Q6" "linear Q8" "linear IQ4_NL" "linear IQ4_XS" "experts and a shared one, B" "experts and a shared one, F"
-    "choosing" "picture" "embedding" "head linear" "experts greedy" "experts group" "experts biased" "norm, router" "selected tokens" "cross-modal" "rms norm"
+    "choosing tokens, 70 x" "choosing tokens, 14 x 17," "choosing tokens, 14 x 128," "choosing tokens, 14 x 5003," "choosing tokens, 7 x 17,"
+    "choosing tokens, 7 x 128," "picture" "embedding" "head linear" "experts greedy" "experts group" "experts biased" "norm, router" "selected tokens" "cross-modal" "rms norm"
     "layer norm" "silu multiply" "rope")
+# Clusters that choose a token take seconds a launch under racecheck: a rule at a time.
+for ids in 5003 102400 151937; do
+    for rule in 0 1 2 3 4 5 6 7 8 9; do topics+=("7 x $ids, rule $rule,"); done
+    [ "$ids" = 5003 ] || for rule in 0 2 4 6 8; do topics+=("14 x $ids, rule $rule "); done
+done
 [ -n "${TOPICS:-}" ] && IFS=';' read -ra topics <<<"$TOPICS"
 
 # shellcheck disable=SC2317 # xargs calls it
