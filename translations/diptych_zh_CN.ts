@@ -753,6 +753,26 @@
         <source>These models answer questions about pictures only: add one first.</source>
         <translation>这些模型只能回答关于图片的问题：请先添加一张图片。</translation>
     </message>
+    <message>
+        <source>The words are the same, the frames are not</source>
+        <translation>文字相同，框不同</translation>
+    </message>
+    <message>
+        <source>Other frames</source>
+        <translation>框不同</translation>
+    </message>
+    <message>
+        <source>Where</source>
+        <translation>在哪里</translation>
+    </message>
+    <message>
+        <source>Have the models frame in the picture what you name</source>
+        <translation>让各个模型在图中框出你写的东西</translation>
+    </message>
+    <message>
+        <source>Name something in the picture: the red circle</source>
+        <translation>写出图中的一样东西：红色的圆形</translation>
+    </message>
 </context>
 <context>
     <name>ui::Composer</name>

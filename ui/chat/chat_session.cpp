@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chat/chat_session.h"
 
-#include "engine/grounding.h"
 #include "services/engine_service.h"
 #include "services/model_library.h"
 #include "storage/conversation_store.h"
@@ -19,7 +18,6 @@ namespace ui {
 namespace {
 
 constexpr qsizetype kTitleCharacters = 60;
-const QString kAsksWhere = QStringLiteral("where"); // the stored name of such a question's text
 
 QString titleFrom(const QString &question)
 {
@@ -121,12 +119,11 @@ void ChatSession::restore(const StoredConversation &stored)
         turn.id = row.id;
         turn.parent = row.parent;
         turn.role = row.role == StoredRole::User ? engine::Role::User : engine::Role::Assistant;
+        turn.asksWhere = row.asksWhere();
         Message message;
         message.id = row.id;
         message.author = row.role == StoredRole::User ? Author::User : Author::Assistant;
         for (const StoredPart &part : row.parts) {
-            if (part.kind == PartKind::Text && part.name == kAsksWhere)
-                turn.asksWhere = true;
             if (part.kind != PartKind::Image)
                 continue;
             LoadedPicture picture;
@@ -155,7 +152,7 @@ void ChatSession::restore(const StoredConversation &stored)
         m_turns.push_back(turn);
         m_messages.append(message, row.text(PartKind::Text), row.text(PartKind::Thinking));
         if (row.role == StoredRole::Assistant)
-            showBoxes(m_messages.count() - 1);
+            showBoxes(m_messages, m_messages.count() - 1);
     }
     emit changed();
 }
@@ -369,33 +366,11 @@ void ChatSession::onFinished(AnswerState state)
     if (run.promptTokens > 0)
         m_usedTokens = run.promptTokens + run.thinkingTokens + run.answerTokens;
     if (const int row = m_messages.indexOf(m_answer.id()); row >= 0)
-        showBoxes(row);
+        showBoxes(m_messages, row);
     emit changed();
     emit answerFinished(state == AnswerState::Complete ? tr("Answer finished, %1 tokens").arg(QLocale().toString(run.answerTokens))
                         : state == AnswerState::Cancelled ? tr("Answer stopped")
                                                           : tr("The answer failed"));
-}
-
-void ChatSession::showBoxes(int answer)
-{
-    int question = answer - 1;
-    while (question >= 0 && m_messages.at(question).pictures.isEmpty()) // a later question may be about an earlier picture
-        --question;
-    if (question < 0)
-        return;
-    const QByteArray &text = m_messages.source(answer, PartId::Answer);
-    QVector<PictureBox> boxes;
-    for (const engine::Grounding &one : engine::findGroundings({text.constData(), static_cast<std::size_t>(text.size())})) {
-        for (const engine::GroundingBox &box : one.boxes)
-            boxes.push_back({QString::fromStdString(one.phrase), QRectF(QPointF(box.left / 999.0, box.top / 999.0),
-                                                                  QPointF(box.right / 999.0, box.bottom / 999.0))});
-    }
-    if (boxes == m_messages.at(question).pictures.front().boxes)
-        return;
-    m_messages.update(m_turns[question].id, [&](Message &message) {
-        for (TranscriptPicture &picture : message.pictures)
-            picture.boxes = boxes;
-    });
 }
 
 void ChatSession::stop()

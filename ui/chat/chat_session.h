@@ -93,7 +93,6 @@ private:
     void startAnswer();
     void sendRequest();
     void onFinished(AnswerState state);
-    void showBoxes(int answer); // what the answer in this row points at, on its question's pictures
     void onPictureRead(quint64 number, const LoadedPicture *picture);
     [[nodiscard]] bool readsPictures() const { return m_attachments > 0 || !m_reading.isEmpty(); }
     void sendIfPicturesAreThere();

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chat/running_answer.h"
 
+#include "engine/grounding.h"
 #include "services/engine_service.h"
 #include "services/local_sentence.h"
 #include "services/model_library.h"
@@ -139,6 +140,29 @@ AnswerFigures figuresOf(const StoredRun &run)
     figures.seed = run.seed;
     figures.hasSeed = true;
     return figures;
+}
+
+QVector<PictureBox> showBoxes(MessageModel &messages, int answer)
+{
+    int question = answer - 1;
+    while (question >= 0 && messages.at(question).pictures.isEmpty()) // a later question may be about an earlier picture
+        --question;
+    if (question < 0)
+        return {};
+    const QByteArray &text = messages.source(answer, PartId::Answer);
+    QVector<PictureBox> boxes;
+    for (const engine::Grounding &one : engine::findGroundings({text.constData(), static_cast<std::size_t>(text.size())})) {
+        for (const engine::GroundingBox &box : one.boxes)
+            boxes.push_back({QString::fromStdString(one.phrase), QRectF(QPointF(box.left / 999.0, box.top / 999.0),
+                                                                  QPointF(box.right / 999.0, box.bottom / 999.0))});
+    }
+    if (boxes != messages.at(question).pictures.front().boxes) {
+        messages.update(messages.at(question).id, [&](Message &message) {
+            for (TranscriptPicture &picture : message.pictures)
+                picture.boxes = boxes;
+        });
+    }
+    return boxes;
 }
 
 RunningAnswer::RunningAnswer(EngineService &engine, ModelLibrary &library, ConversationStore &store,

@@ -28,6 +28,8 @@ class ModelLibrary;
 [[nodiscard]] AnswerPhase phaseOf(engine::Phase phase);
 [[nodiscard]] AnswerPhase phaseOf(AnswerState state); // of an answer that no longer runs
 [[nodiscard]] AnswerFigures figuresOf(const StoredRun &run);
+// Frames what the answer in this row points at in the pictures of the question before it, or of an earlier one. Returns the frames.
+QVector<PictureBox> showBoxes(MessageModel &messages, int answer);
 
 // One answer at a time on its way from the engine into the transcript and the database; the only place that writes
 // answers of a running model, for a chat as for a column of a comparison.

@@ -19,6 +19,7 @@
 #include <QSignalBlocker>
 #include <QVBoxLayout>
 
+#include <algorithm>
 #include <utility>
 
 namespace ui {
@@ -234,6 +235,7 @@ void CompareColumn::clear()
     m_leaf = 0;
     m_answer = 0;
     m_turnCount = 0;
+    m_boxes.clear();
     m_pictureTokens = 0;
     m_turns.clear();
     m_turnPictures.clear();
@@ -260,6 +262,7 @@ void CompareColumn::restore(const StoredConversation &conversation)
         message.column = m_index;
         engine::Turn turn;
         turn.text = stored.text().toStdString();
+        turn.asksWhere = stored.asksWhere();
         QStringList pictures;
         for (const StoredPart &part : stored.parts) {
             if (part.kind != PartKind::Image)
@@ -285,6 +288,8 @@ void CompareColumn::restore(const StoredConversation &conversation)
             ++m_turnCount;
         }
         m_messages.append(message, stored.text(), stored.text(PartKind::Thinking));
+        if (stored.role == StoredRole::Assistant)
+            m_boxes = showBoxes(m_messages, m_messages.count() - 1);
         m_leaf = stored.id;
         const bool emptyAnswer = stored.role == StoredRole::Assistant && turn.text.empty();
         if (emptyAnswer && !m_turns.empty()) { // a question without an answer is no part of the history
@@ -296,7 +301,7 @@ void CompareColumn::restore(const StoredConversation &conversation)
         }
     }
     m_metrics->setVisible(m_turnCount > 0);
-    m_view->setQuestionsShown(m_turnCount > 1);
+    showQuestions();
     m_view->scrollToEnd();
 }
 
@@ -329,6 +334,7 @@ void CompareColumn::addQuestion(const Question &question)
     engine::Turn turn;
     turn.role = engine::Role::User;
     turn.text = question.text.toStdString();
+    turn.asksWhere = question.asksWhere;
     QStringList names;
     for (const LoadedPicture &picture : question.pictures) {
         const QSize size(picture.image->width, picture.image->height);
@@ -338,13 +344,14 @@ void CompareColumn::addQuestion(const Question &question)
         turn.images.push_back(picture.image);
         names += picture.sha256;
     }
-    parts += StoredPart{.kind = PartKind::Text, .text = question.text, .sha256 = {}, .name = {}};
+    parts += StoredPart{.kind = PartKind::Text, .text = question.text, .sha256 = {}, .name = question.asksWhere ? kAsksWhere : QString()};
     m_leaf = m_question = m_store.addMessage(m_conversation, m_leaf, StoredRole::User, parts);
     message.id = m_leaf;
     m_messages.append(message, question.text);
     m_turns.push_back(std::move(turn));
     m_turnPictures.push_back(names);
-    m_view->setQuestionsShown(++m_turnCount > 1);
+    ++m_turnCount;
+    showQuestions();
     m_metrics->show();
 }
 
@@ -365,8 +372,12 @@ void CompareColumn::answer(quint64 seed)
 
     engine::GenerationRequest request;
     request.turns = m_turns;
-    for (engine::Turn &turn : request.turns)
+    const ModelEntry *entry = m_library.find(modelKey());
+    for (engine::Turn &turn : request.turns) {
         std::erase(turn.images, nullptr); // a stored picture that is gone or broken
+        // A model that was chosen since and cannot point reads the question as words.
+        turn.asksWhere = turn.asksWhere && entry != nullptr && entry->info.locates;
+    }
     request.sampling = settings().sampling(seed);
     request.observe.alternatives = kAlternatives;
     m_answer = m_running.begin({.conversation = m_conversation,
@@ -445,6 +456,9 @@ void CompareColumn::onFinished(AnswerState state)
         m_turns.push_back(std::move(turn));
         m_turnPictures.push_back({});
     }
+    if (const int row = m_messages.indexOf(m_answer); row >= 0)
+        m_boxes = showBoxes(m_messages, row);
+    showQuestions();
     showFigures(m_running.run());
     showMark(state == AnswerState::Complete ? tr("Done") : state == AnswerState::Cancelled ? tr("Stopped") : tr("Failed"));
     m_view->setBusy(false);
@@ -461,6 +475,17 @@ void CompareColumn::showFigures(const StoredRun &run)
     m_metrics->setSpeed(run.generateTokensPerSecond);
     m_metrics->setTokens(run.thinkingTokens, run.answerTokens);
     m_metrics->setPrompt(run.promptTokens, run.imageTokens);
+}
+
+// One question stands above the columns; what an answer frames is its column's own.
+void CompareColumn::showQuestions()
+{
+    m_view->setQuestionsShown(m_turnCount > 1 || !m_boxes.isEmpty());
+}
+
+bool CompareColumn::hasPictures() const
+{
+    return std::any_of(m_turns.cbegin(), m_turns.cend(), [](const engine::Turn &turn) { return !turn.images.empty(); });
 }
 
 void CompareColumn::showMark(const QString &text)

@@ -31,6 +31,7 @@ class RoleLabel;
 struct Question {
     QString text;
     QVector<LoadedPicture> pictures;
+    bool asksWhere = false; // the text names something, to be framed in the picture
 };
 
 // One column of a comparison: a model with its own settings and its own history. Nothing of another column's
@@ -71,11 +72,14 @@ public:
     [[nodiscard]] bool isBusy() const { return m_running.isRunning() || m_waiting; }
     [[nodiscard]] bool isWaiting() const { return m_waiting; }
     [[nodiscard]] int turns() const { return m_turnCount; }
+    [[nodiscard]] bool hasPictures() const;
 
     [[nodiscard]] QString latestAnswer() const; // what the overlays' offsets count in; empty when there is none
     [[nodiscard]] qint64 latestMessage() const { return m_answer; }
+    [[nodiscard]] const QVector<PictureBox> &latestBoxes() const { return m_boxes; }
     [[nodiscard]] int pictureTokens() const { return m_pictureTokens; }
     [[nodiscard]] TranscriptView &view() { return *m_view; }
+    [[nodiscard]] const MessageModel &messages() const { return m_messages; }
     [[nodiscard]] MetricsStrip &metrics() { return *m_metrics; }
 
 signals:
@@ -101,6 +105,7 @@ private:
     void showMark(const QString &text);
     void updateOffers();
     void showFigures(const StoredRun &run);
+    void showQuestions(); // of several, or with what the answer points at
 
     EngineService &m_engine;
     ModelLibrary &m_library;
@@ -115,6 +120,7 @@ private:
     bool m_waiting = false;
     bool m_blind = false;
     bool m_removable = false;
+    QVector<PictureBox> m_boxes; // what the latest answer points at
     StoredRun m_lastRun; // whose figures are shown, or will be when the models are named
     std::vector<engine::Turn> m_turns;
     std::vector<QStringList> m_turnPictures; // by turn: what its images are called in storage

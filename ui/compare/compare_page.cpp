@@ -63,7 +63,7 @@ ComparePage::ComparePage(EngineService &engine, ModelLibrary &library, Conversat
       m_new(new QPushButton), m_diff(new QPushButton), m_link(new QPushButton), m_blindButton(new QPushButton), m_addColumn(new QPushButton), m_empty(new QWidget),
       m_emptyText(new RoleLabel(theme::Role::Muted)), m_example(new QPushButton), m_question(new QuestionStrip),
       m_columnArea(new QScrollArea), m_columnRow(new QHBoxLayout), m_verdictRow(new QWidget), m_reveal(new QPushButton), m_first(new QPushButton), m_continue(new QPushButton),
-      m_continueMenu(new QMenu(this)), m_composer(new Composer(loader)), m_overlay(new DropOverlay(this, m_composer))
+      m_continueMenu(new QMenu(this)), m_composer(new Composer(loader)), m_where(new QPushButton(m_composer)), m_overlay(new DropOverlay(this, m_composer))
 {
     auto *page = new QVBoxLayout(this);
     page->setContentsMargins(0, 0, 0, 0);
@@ -98,13 +98,23 @@ ComparePage::ComparePage(EngineService &engine, ModelLibrary &library, Conversat
     page->addLayout(below);
 
     setFocusProxy(m_composer);
-    connect(m_composer, &Composer::sendRequested, this, &ComparePage::ask);
+    m_where->setCheckable(true);
+    m_where->setIcon(theme::icon(QStringLiteral("where")));
+    m_composer->addTool(m_where);
+    connect(m_composer, &Composer::sendRequested, this,
+        [this](const QString &text, const QVector<LoadedPicture> &pictures) { ask(text, pictures, m_where->isChecked()); });
+    connect(m_composer, &Composer::contentChanged, this, &ComparePage::refreshWhere);
+    connect(m_where, &QPushButton::toggled, this, [this] {
+        retranslate();
+        m_composer->takeFocus();
+    });
     connect(m_composer, &Composer::stopRequested, this, &ComparePage::stop);
     connect(&m_loader, &ImageLoader::loaded, this, &ComparePage::onPictureLoaded);
     connect(&m_loader, &ImageLoader::failed, this, &ComparePage::onPictureFailed);
     connect(&m_engine, &EngineService::modelsChanged, this, &ComparePage::updateFit);
     connect(&m_settings, &Settings::engineChanged, this, &ComparePage::updateFit);
     connect(&m_library, &ModelLibrary::entriesChanged, this, &ComparePage::updateFit);
+    connect(&m_library, &ModelLibrary::entriesChanged, this, &ComparePage::refreshWhere);
 
     addColumn(m_settings.value(QStringLiteral("compare/model0"), m_library.defaultKey()).toString());
     addColumn(m_settings.value(QStringLiteral("compare/model1"), m_library.secondKey()).toString());
@@ -265,6 +275,7 @@ void ComparePage::onModelsChosen()
     }
     m_composer->setPicturesAllowed(pictures, tr("One of the models reads no pictures."));
     expectPictures();
+    refreshWhere();
     m_addColumn->setEnabled(m_columns.size() < kMostColumns);
     updateFit();
     updateVerdicts();
@@ -318,7 +329,7 @@ quint64 ComparePage::seedOf(int column) const
     return m_seedLock->isChecked() ? m_seed : m_seed + quint64(column + 1) * 7919 + quint64(m_turn) * 104729;
 }
 
-void ComparePage::ask(const QString &text, const QVector<LoadedPicture> &pictures)
+void ComparePage::ask(const QString &text, const QVector<LoadedPicture> &pictures, bool asksWhere)
 {
     if (isBusy() || (text.trimmed().isEmpty() && pictures.isEmpty()))
         return;
@@ -351,10 +362,12 @@ void ComparePage::ask(const QString &text, const QVector<LoadedPicture> &picture
     m_question->show();
     m_empty->hide();
     m_composer->clear();
+    m_where->setChecked(false);
     m_composer->setBusy(true);
     retranslate();
     for (CompareColumn *column : std::as_const(m_columns))
-        column->addQuestion({text, pictures});
+        column->addQuestion({text, pictures, asksWhere && !text.trimmed().isEmpty()});
+    refreshWhere();
     if (m_swap) {
         for (CompareColumn *column : std::as_const(m_columns))
             column->wait(tr("Its turn comes"));
@@ -490,9 +503,12 @@ void ComparePage::updateVerdicts()
         button->setVisible(offered.contains(verdict));
         button->setChecked(voted != m_votes.constEnd() && *voted == verdict);
     }
-    const QString difference =
-        m_firstWord == 0 ? tr("The answers are the same") : tr("First difference: word %1").arg(m_firstWord);
-    const QString brief = m_firstWord == 0 ? tr("The same") : tr("Word %1").arg(m_firstWord);
+    const bool otherFrames = std::ranges::any_of(m_columns,
+        [this](const CompareColumn *column) { return column->latestBoxes() != m_columns.first()->latestBoxes(); });
+    const QString difference = m_firstWord > 0 ? tr("First difference: word %1").arg(m_firstWord)
+        : otherFrames                          ? tr("The words are the same, the frames are not")
+                                               : tr("The answers are the same");
+    const QString brief = m_firstWord > 0 ? tr("Word %1").arg(m_firstWord) : otherFrames ? tr("Other frames") : tr("The same");
     m_first->setText(width() < kNarrow ? brief : difference);
     m_first->setToolTip(difference);
     m_first->setAccessibleName(difference);
@@ -723,9 +739,24 @@ void ComparePage::retranslate()
     m_reveal->setText(tr("Reveal the models"));
     m_overlay->setLabel(tr("Drop pictures to ask all columns about them"));
     m_continue->setText(tr("Continue with"));
-    m_composer->setPlaceholder(m_turn < 0 ? tr("Drop a picture and ask: the models answer side by side")
-                                          : tr("Ask on: each model remembers its own answers"));
+    m_where->setText(tr("Where"));
+    m_where->setToolTip(tr("Have the models frame in the picture what you name"));
+    const QString asked = m_turn < 0 ? tr("Drop a picture and ask: the models answer side by side")
+                                     : tr("Ask on: each model remembers its own answers");
+    m_composer->setPlaceholder(m_where->isChecked() ? tr("Name something in the picture: the red circle") : asked);
     expectPictures();
+}
+
+void ComparePage::refreshWhere()
+{
+    const bool possible = (m_composer->hasPictures() || m_columns.first()->hasPictures())
+        && std::all_of(m_columns.cbegin(), m_columns.cend(), [this](const CompareColumn *column) {
+               const ModelEntry *entry = m_library.find(column->modelKey());
+               return entry != nullptr && entry->info.locates;
+           });
+    m_where->setVisible(possible);
+    if (!possible)
+        m_where->setChecked(false);
 }
 
 void ComparePage::expectPictures()

@@ -40,7 +40,7 @@ public:
 public slots:
     void newComparison();
     void openComparison(RowId id);
-    void ask(const QString &text, const QVector<ui::LoadedPicture> &pictures);
+    void ask(const QString &text, const QVector<ui::LoadedPicture> &pictures, bool asksWhere = false);
     void stop();
 
 signals:
@@ -63,6 +63,7 @@ private:
     CompareColumn *addColumn(const QString &modelKey);
     void removeColumn(CompareColumn *column);
     void onModelsChosen();
+    void refreshWhere(); // shown where all models can point and there is a picture
     void updateFit();
     void updateVerdicts();
     void updateDiff();
@@ -127,6 +128,7 @@ private:
     QPushButton *m_continue;
     QMenu *m_continueMenu;
     Composer *m_composer;
+    QPushButton *m_where;
     DropOverlay *m_overlay;
 };
 

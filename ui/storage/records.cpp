@@ -15,6 +15,11 @@ QString StoredMessage::text(PartKind kind) const
     return joined;
 }
 
+bool StoredMessage::asksWhere() const
+{
+    return std::any_of(parts.cbegin(), parts.cend(), [](const StoredPart &part) { return part.kind == PartKind::Text && part.name == kAsksWhere; });
+}
+
 const StoredMessage *StoredConversation::message(RowId wanted) const
 {
     const auto found = std::find_if(messages.begin(), messages.end(),

@@ -22,11 +22,14 @@ enum class AnswerState { Complete = 1, Streaming, Interrupted, Cancelled, Failed
 enum class Verdict { LeftBetter = 1, Tie, BothBad, RightBetter, BestA = 10, BestB, BestC, BestD };
 enum class Blind { Off = 0, Hidden, Revealed }; // whether the columns' models are named
 
+// The name of a question's text that names something in a picture, to be framed there.
+inline const QString kAsksWhere = QStringLiteral("where");
+
 struct StoredPart {
     PartKind kind = PartKind::Text;
     QString text;   // Text, Thinking
     QString sha256; // Image: the attachment's id
-    QString name;   // Image: file name
+    QString name;   // Image: file name; Text: kAsksWhere, or nothing
     int width = 0;  // Image: pixels, upright
     int height = 0;
 };
@@ -79,6 +82,7 @@ struct StoredMessage {
     std::optional<StoredRun> run; // answers
 
     [[nodiscard]] QString text(PartKind kind = PartKind::Text) const; // parts of the kind, joined
+    [[nodiscard]] bool asksWhere() const;
 };
 
 struct StoredConversation {

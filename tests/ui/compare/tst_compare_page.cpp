@@ -97,6 +97,23 @@ private:
         m_page->resize(1180, 820);
         m_page->show();
     }
+    void reopen(RowId id)
+    {
+        m_page.reset();
+        openPage();
+        QSignalSpy opened(m_page.get(), &ComparePage::sessionOpened);
+        m_page->openComparison(id);
+        QVERIFY(opened.wait());
+        QCOMPARE(m_page->comparison(), id);
+    }
+    void askOnceRead(const QString &text) // the pictures are read again before the next question
+    {
+        QTRY_VERIFY_WITH_TIMEOUT(([&] {
+            m_page->ask(text, {});
+            return m_page->isBusy();
+        }()), 5000);
+        QTRY_VERIFY(!m_page->isBusy());
+    }
     StoredComparison stored(RowId id)
     {
         std::optional<StoredComparison> answer;
@@ -130,6 +147,7 @@ private slots:
     void differencesAreFound();
     void aVoteIsKept();
     void aComparisonComesBackAfterARestart();
+    void whatIsNamedIsFramedInEachColumn();
     void continuingMakesAChat();
     void stopEndsBoth();
     void whatDoesNotFitAnswersInTurn();
@@ -258,27 +276,64 @@ void TestComparePage::aComparisonComesBackAfterARestart()
     ask(QStringLiteral("图里有几个圆形？"), {picture()});
     ask(QStringLiteral("second"));
     button(QStringLiteral("Both bad"))->click();
-    const RowId id = m_page->comparison();
-    m_page.reset();
-    openPage();
-    QSignalSpy opened(m_page.get(), &ComparePage::sessionOpened);
-    m_page->openComparison(id);
-    QVERIFY(opened.wait());
-    QCOMPARE(m_page->comparison(), id);
+    reopen(m_page->comparison());
     QCOMPARE(column(1).modelKey(), QStringLiteral("mini-vl:q4_0"));
     QCOMPARE(column(1).settings(), (ColumnSettings{0.7, 0.9, 64}));
     QCOMPARE(column(1).latestAnswer(), QStringLiteral("The tallest bar is 80 and the lowest 30, question 2."));
     QVERIFY(button(QStringLiteral("Both bad"))->isChecked());
     QVERIFY(button(QStringLiteral("First difference: word 5")) != nullptr);
-    QTRY_VERIFY_WITH_TIMEOUT(([&] { // the pictures are read again before the next question
-        m_page->ask(QStringLiteral("third"), {});
-        return m_page->isBusy();
-    }()), 5000);
-    QTRY_VERIFY(!m_page->isBusy());
+    askOnceRead(QStringLiteral("third"));
     const auto requests = m_runtime->requests();
     QCOMPARE(requests.back().turns.size(), std::size_t(5));
     QVERIFY(requests.back().turns[0].images.at(0) != nullptr);
     QCOMPARE(requests.back().turns[0].images[0]->width, 640);
+}
+
+void TestComparePage::whatIsNamedIsFramedInEachColumn()
+{
+    m_runtime->script = [](const engine::LoadOptions &options, const engine::GenerationRequest &request) {
+        fake::Script script = differentAnswers(options, request);
+        if (request.turns.back().asksWhere)
+            script.answer = {"<|ref|>the tallest bar<|/ref|><|det|>[[", options.requantize.empty() ? "100" : "120", ", 200, 300, 999]]<|/det|>"};
+        return script;
+    };
+    const auto framed = [this](int index) {
+        const Message &question = column(index).messages().at(0);
+        return question.pictures.value(0).boxes;
+    };
+    auto *composer = m_page->findChild<Composer *>();
+    QVERIFY(button(QStringLiteral("Where")) == nullptr); // there is no picture yet
+    const QString file = m_folder->filePath(QStringLiteral("chart.png"));
+    QVERIFY(ImageLoader::toQImage(*picture().image).save(file));
+    composer->addFile(file);
+    QTRY_VERIFY(button(QStringLiteral("Where")) != nullptr);
+    QTRY_COMPARE(composer->pictures().size(), 1);
+    QTest::mouseClick(button(QStringLiteral("Where")), Qt::LeftButton);
+    auto *text = composer->findChild<QTextEdit *>();
+    QVERIFY(text->placeholderText().startsWith(QStringLiteral("Name something")));
+    QTest::keyClicks(text, QStringLiteral("the tallest bar"));
+    pages::shoot(*m_page, QStringLiteral("compare_where_asked"));
+    QTest::keyClick(text, Qt::Key_Return);
+    QVERIFY(m_page->isBusy());
+    QTRY_VERIFY(!m_page->isBusy());
+    QVERIFY(!button(QStringLiteral("Where"))->isChecked()); // the next question is one of words again
+    const auto requests = m_runtime->requests();
+    QCOMPARE(requests.size(), std::size_t(2));
+    QVERIFY(requests[0].turns.at(0).asksWhere && requests[1].turns.at(0).asksWhere);
+    QCOMPARE(framed(0).size(), 1);
+    QCOMPARE(framed(0)[0].phrase, QStringLiteral("the tallest bar"));
+    QCOMPARE(framed(0)[0].place.left(), 100 / 999.0);
+    QCOMPARE(framed(1).value(0).place.left(), 120 / 999.0); // each column's own
+    QCOMPARE(column(0).latestAnswer(), QStringLiteral("the tallest bar"));
+    QVERIFY(button(QStringLiteral("The words are the same, the frames are not")) != nullptr);
+    pages::shoot(*m_page, QStringLiteral("compare_where"));
+
+    reopen(m_page->comparison());
+    QCOMPARE(framed(1).value(0).place.left(), 120 / 999.0);
+    askOnceRead(QStringLiteral("How tall is it?"));
+    const engine::GenerationRequest last = m_runtime->requests().back();
+    QCOMPARE(last.turns.size(), std::size_t(3));
+    QVERIFY(last.turns[0].asksWhere && !last.turns[2].asksWhere);
 }
 
 void TestComparePage::continuingMakesAChat()
