@@ -23,7 +23,7 @@ cudaError_t bf16Rows(const ProductArgs &args, cudaStream_t stream)
 {
     namespace bf16 = decode::bf16;
     const bool gated = args.up.data != nullptr;
-    if (!takesBf16Rows(args.weight, gated) || args.rows > kFewRows || args.ids != nullptr || args.heads != 1 || args.slots != nullptr
+    if (!takesBf16Rows(args.weight, gated) || args.dealt == nullptr || args.rows > kFewRows || args.ids != nullptr || args.heads != 1 || args.slots != nullptr
         || (args.gain != nullptr && !takesBf16Norm(args.weight)))
         return cudaErrorNotSupported;
     const int slicesAtOnce = std::max(1, kMostRowBytes / (args.rows * bf16::kSlice * static_cast<int>(sizeof(float))));
