@@ -480,7 +480,7 @@ void CompareColumn::showFigures(const StoredRun &run)
 // One question stands above the columns; what an answer frames is its column's own.
 void CompareColumn::showQuestions()
 {
-    m_view->setQuestionsShown(m_turnCount > 1 || !m_boxes.isEmpty());
+    m_view->setQuestionsShown(showsQuestions());
 }
 
 bool CompareColumn::hasPictures() const

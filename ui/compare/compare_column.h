@@ -73,6 +73,7 @@ public:
     [[nodiscard]] bool isWaiting() const { return m_waiting; }
     [[nodiscard]] int turns() const { return m_turnCount; }
     [[nodiscard]] bool hasPictures() const;
+    [[nodiscard]] bool showsQuestions() const { return m_turnCount > 1 || !m_boxes.isEmpty(); }
 
     [[nodiscard]] QString latestAnswer() const; // what the overlays' offsets count in; empty when there is none
     [[nodiscard]] qint64 latestMessage() const { return m_answer; }

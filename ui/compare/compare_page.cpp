@@ -39,6 +39,7 @@ constexpr int kMostColumns = 4;
 constexpr int kTitleCharacters = 48;
 constexpr int kTight = 1080;  // below, buttons of the header that have an icon show only it
 constexpr int kNarrow = 900; // below, verdicts are short too
+constexpr int kLow = 600;    // below, the question stands in the columns alone where they show it
 // In the order of their buttons; which of them are offered depends on the number of columns.
 constexpr Verdict kVerdicts[] = {Verdict::LeftBetter, Verdict::BestA, Verdict::BestB, Verdict::BestC, Verdict::BestD,
     Verdict::Tie, Verdict::BothBad, Verdict::RightBetter};
@@ -61,7 +62,7 @@ ComparePage::ComparePage(EngineService &engine, ModelLibrary &library, Conversat
     : QWidget(parent), m_engine(engine), m_library(library), m_store(store), m_loader(loader), m_settings(settings),
       m_header(new PageHeader), m_seedLock(new QPushButton), m_fit(new ElidedLabel),
       m_new(new QPushButton), m_diff(new QPushButton), m_link(new QPushButton), m_blindButton(new QPushButton), m_addColumn(new QPushButton), m_empty(new QWidget),
-      m_emptyText(new RoleLabel(theme::Role::Muted)), m_example(new QPushButton), m_question(new QuestionStrip),
+      m_emptyText(new RoleLabel(theme::Role::Muted)), m_example(new QPushButton), m_question(new QuestionStrip), m_line(new Strip(Strip::Above)),
       m_columnArea(new QScrollArea), m_columnRow(new QHBoxLayout), m_verdictRow(new QWidget), m_reveal(new QPushButton), m_first(new QPushButton), m_continue(new QPushButton),
       m_continueMenu(new QMenu(this)), m_composer(new Composer(loader)), m_where(new QPushButton(m_composer)), m_overlay(new DropOverlay(this, m_composer))
 {
@@ -73,9 +74,8 @@ ComparePage::ComparePage(EngineService &engine, ModelLibrary &library, Conversat
     buildEmpty();
     page->addWidget(m_empty);
     page->addWidget(m_question);
-    auto *line = new Strip(Strip::Above);
-    line->setFixedHeight(1);
-    page->addWidget(line);
+    m_line->setFixedHeight(1);
+    page->addWidget(m_line);
     m_columnRow->setContentsMargins(0, 0, 0, 0);
     m_columnRow->setSpacing(0);
     auto *row = new QWidget;
@@ -315,7 +315,7 @@ void ComparePage::newComparison()
         column->clear();
     m_composer->setBusy(false);
     m_question->setQuestion({}, {});
-    m_question->hide();
+    updateQuestion();
     m_empty->show();
     retranslate();
     onModelsChosen();
@@ -359,7 +359,6 @@ void ComparePage::ask(const QString &text, const QVector<LoadedPicture> &picture
     ++m_turn;
     updateFit();
     m_question->setQuestion(text, shown);
-    m_question->show();
     m_empty->hide();
     m_composer->clear();
     m_where->setChecked(false);
@@ -368,6 +367,7 @@ void ComparePage::ask(const QString &text, const QVector<LoadedPicture> &picture
     for (CompareColumn *column : std::as_const(m_columns))
         column->addQuestion({text, pictures, asksWhere && !text.trimmed().isEmpty()});
     refreshWhere();
+    updateQuestion();
     if (m_swap) {
         for (CompareColumn *column : std::as_const(m_columns))
             column->wait(tr("Its turn comes"));
@@ -429,6 +429,7 @@ void ComparePage::onAnswered()
     m_running = -1;
     m_composer->setBusy(false);
     m_question->setPictureTokens(m_columns.first()->pictureTokens());
+    updateQuestion();
     updateDiff();
 }
 
@@ -666,7 +667,7 @@ void ComparePage::restore(const StoredComparison &stored)
     }
     m_question->setQuestion(text, shown);
     m_question->setPictureTokens(m_columns.first()->pictureTokens());
-    m_question->setVisible(m_turn >= 0);
+    updateQuestion();
     m_empty->setVisible(m_turn < 0);
     retranslate();
     onModelsChosen();
@@ -747,6 +748,14 @@ void ComparePage::retranslate()
     expectPictures();
 }
 
+void ComparePage::updateQuestion()
+{
+    const bool isBelow = std::all_of(m_columns.cbegin(), m_columns.cend(), [](const CompareColumn *column) { return column->showsQuestions(); });
+    const bool isShown = m_turn >= 0 && (height() >= kLow || !isBelow);
+    m_question->setVisible(isShown);
+    m_line->setVisible(isShown || m_turn < 0); // the header has its own
+}
+
 void ComparePage::refreshWhere()
 {
     const bool possible = (m_composer->hasPictures() || m_columns.first()->hasPictures())
@@ -794,6 +803,7 @@ void ComparePage::resizeEvent(QResizeEvent *event)
         retranslate();
         updateVerdicts();
     }
+    updateQuestion();
 }
 
 } // namespace ui

@@ -64,6 +64,7 @@ private:
     void removeColumn(CompareColumn *column);
     void onModelsChosen();
     void refreshWhere(); // shown where all models can point and there is a picture
+    void updateQuestion(); // above the columns, unless the window is low and they show it themselves
     void updateFit();
     void updateVerdicts();
     void updateDiff();
@@ -118,6 +119,7 @@ private:
     RoleLabel *m_emptyText;
     QPushButton *m_example;
     QuestionStrip *m_question;
+    QWidget *m_line; // below it
     QScrollArea *m_columnArea;
     QHBoxLayout *m_columnRow;
     QVector<CompareColumn *> m_columns;

@@ -327,6 +327,12 @@ void TestComparePage::whatIsNamedIsFramedInEachColumn()
     QCOMPARE(column(0).latestAnswer(), QStringLiteral("the tallest bar"));
     QVERIFY(button(QStringLiteral("The words are the same, the frames are not")) != nullptr);
     pages::shoot(*m_page, QStringLiteral("compare_where"));
+    const auto *strip = m_page->findChild<QuestionStrip *>();
+    QVERIFY(strip->isVisible());
+    m_page->resize(720, 500); // too low to say it twice
+    QVERIFY(!strip->isVisible());
+    m_page->resize(1180, 820);
+    QVERIFY(strip->isVisible());
 
     reopen(m_page->comparison());
     QCOMPARE(framed(1).value(0).place.left(), 120 / 999.0);
